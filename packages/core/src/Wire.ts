@@ -1,0 +1,62 @@
+/**
+ * The wire form of a noun: snake_case keys, as in every seed, over camelCase fields.
+ *
+ * Also the codecs for numbers that JSON cannot carry safely. Not a place for rules.
+ */
+import { Effect, Schema, SchemaGetter, SchemaIssue } from "effect"
+
+type Snake<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${Snake<Tail>}`
+  : S
+
+type SnakeKeys<Fields> = { readonly [K in keyof Fields]: K extends string ? Snake<K> : K }
+
+/** `maxTraffic` → `max_traffic`. */
+export const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+/** A struct whose encoded keys are the snake_case of its fields. */
+export const struct = <const Fields extends Schema.Struct.Fields>(
+  fields: Fields
+): Schema.encodeKeys<Schema.Struct<Fields>, SnakeKeys<Fields>> =>
+  Schema.Struct(fields).pipe(
+    Schema.encodeKeys(Object.fromEntries(Object.keys(fields).map((key) => [key, snake(key)])) as never)
+  ) as never
+
+const maxInt8 = 2n ** 63n - 1n
+
+const notBytes = (limit: string) =>
+  new SchemaIssue.InvalidValue({ message: `Expected a whole number from 0 to ${limit}, as a number or a decimal string` })
+
+const wholeNumber = (maximum: bigint) =>
+  Schema.Union([Schema.Finite, Schema.String]).pipe(
+    Schema.decodeTo(Schema.BigInt, {
+      decode: SchemaGetter.transformEffect((value: number | string) => {
+        const whole =
+          typeof value === "number"
+            ? Number.isSafeInteger(value)
+              ? BigInt(value)
+              : undefined
+            : /^\d{1,40}$/.test(value)
+              ? BigInt(value)
+              : undefined
+        return whole === undefined || whole < 0n || whole > maximum
+          ? Effect.fail(notBytes(String(maximum)))
+          : Effect.succeed(whole)
+      }),
+      encode: SchemaGetter.transform((value: bigint): number | string =>
+        value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
+      )
+    })
+  )
+
+/**
+ * A count of bytes, 0 to 2^63 − 1. On the wire a JSON number while it is exact (below 2^53), a decimal string above;
+ * both are accepted.
+ */
+export const Bytes = wholeNumber(maxInt8).annotate({ description: "bytes; a decimal string above 2^53 - 1" })
+
+/** Bytes × thousandths: exact weighted usage, rounded up to bytes only when shown or compared. */
+export const Weighted = wholeNumber(10n ** 38n).annotate({ description: "bytes × 1000" })
+
+/** A speed, bit/s, 0 to 2^63 − 1; on the wire as `Bytes`. */
+export const BitsPerSecond = wholeNumber(maxInt8).annotate({ description: "bit/s; a decimal string above 2^53 - 1" })
