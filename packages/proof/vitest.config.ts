@@ -1,0 +1,3 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({ test: { globalSetup: ["../../scripts/vitest-postgres.ts"], testTimeout: 60_000 } })
