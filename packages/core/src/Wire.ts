@@ -60,3 +60,17 @@ export const Weighted = wholeNumber(10n ** 38n).annotate({ description: "bytes �
 
 /** A speed, bit/s, 0 to 2^63 − 1; on the wire as `Bytes`. */
 export const BitsPerSecond = wholeNumber(maxInt8).annotate({ description: "bit/s; a decimal string above 2^53 - 1" })
+
+/** A count of bytes that may be wrong: −2^63 to 2^63 − 1, for input that is judged rather than refused. */
+export const SignedBytes = Schema.Union([Schema.Finite, Schema.String]).pipe(
+  Schema.decodeTo(Schema.BigInt, {
+    decode: SchemaGetter.transformEffect((value: number | string) =>
+      Number.isSafeInteger(value) || (typeof value === "string" && /^-?\d{1,19}$/.test(value))
+        ? Effect.succeed(BigInt(value))
+        : Effect.fail(notBytes(String(maxInt8)))
+    ),
+    encode: SchemaGetter.transform((value: bigint): number | string =>
+      value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
+    )
+  })
+)
