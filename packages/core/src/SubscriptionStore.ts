@@ -1,0 +1,48 @@
+/** The port to subscriptions: their rows, their links to inbounds, who owned them when. */
+import { Context, type Effect } from "effect"
+import type { Page } from "./AuditLog.ts"
+import type { Inbound } from "./Inbound.ts"
+import type { Instant } from "./Instant.ts"
+import type { Bucket } from "./Quota.ts"
+import type { Subscription } from "./Subscription.ts"
+import type { StoreError } from "./Transaction.ts"
+
+export interface SubscriptionFilter {
+  readonly ownerId?: string | null
+}
+
+/** All that a config needs, read at once. */
+export interface ConfigFacts {
+  readonly subscription: Subscription
+  readonly bucket: Bucket
+  /** Null without an owner. `used` and `window` are the owner's. */
+  readonly ownerBucket: Bucket | null
+  readonly credentialSecret: Uint8Array
+  /** Bytes both ways in the current window, unweighted. */
+  readonly up: bigint
+  readonly down: bigint
+  /** Linked inbounds, active or not, by id. */
+  readonly inbounds: ReadonlyArray<Inbound>
+}
+
+export class SubscriptionStore extends Context.Service<
+  SubscriptionStore,
+  {
+    /** Stores the row, its links (since `createdAt`) and its owner (since always). `AlreadyExists` for `link`. */
+    readonly insert: (subscription: Subscription) => Effect.Effect<void, StoreError>
+    /** Replaces the row's own fields: not the links, not the history of owners. `AlreadyExists` for `link`. */
+    readonly update: (subscription: Subscription) => Effect.Effect<void, StoreError>
+    /** Null for one that is deleted or never was. */
+    readonly get: (id: string) => Effect.Effect<Subscription | null, StoreError>
+    /** By id, ascending; without the deleted. */
+    readonly list: (filter: SubscriptionFilter, page: Page) => Effect.Effect<ReadonlyArray<Subscription>, StoreError>
+    /** Makes `inboundIds` the linked ones; what was ever linked is remembered for late reports. */
+    readonly setInbounds: (id: string, inboundIds: ReadonlyArray<string>, at: Instant) => Effect.Effect<void, StoreError>
+    /** Remembers the owner for intervals that end after `since`; `update` sets the row's own field. */
+    readonly recordOwner: (id: string, ownerId: string | null, since: Instant) => Effect.Effect<void, StoreError>
+    /** Leaves a tombstone: title, description and link are erased at once; late bytes still find their owner. */
+    readonly delete: (id: string, at: Instant) => Effect.Effect<void, StoreError>
+    /** What `/s/{link}` needs, in one statement. Null when the link is unknown, rotated or deleted. */
+    readonly forConfig: (link: string) => Effect.Effect<ConfigFacts | null, StoreError>
+  }
+>()("@vpnmgr/core/SubscriptionStore") {}

@@ -1,0 +1,91 @@
+/** The port to what was reported. Everything here runs inside the report's own transaction. */
+import { Context, type Effect } from "effect"
+import type { Page } from "./AuditLog.ts"
+import type { Instant } from "./Instant.ts"
+import type { Bucket } from "./Quota.ts"
+import type { Batch } from "./TrafficReport.ts"
+import type { StoreError } from "./Transaction.ts"
+import type { Amount, Facts, QuarantineReason, Settlement } from "./Usage.ts"
+
+/** What identifies a batch, and what its sender says of its spool. */
+export interface BatchKey {
+  readonly nodeId: string
+  readonly tokenId: string
+  readonly spool: string
+  readonly seq: number
+  /** `TrafficReport.digest`. */
+  readonly digest: string
+  /** The lowest seq the spool still holds. */
+  readonly lowest: number
+  readonly receivedAt: Instant
+}
+
+/** New: nothing is known of it. Replay: the same was applied. Conflict: the same key with another digest was applied. */
+export type Admission = "new" | "replay" | "conflict"
+
+export interface Recording {
+  readonly key: BatchKey
+  readonly from: Instant
+  readonly to: Instant
+  /** Milliseconds its times were shifted by. */
+  readonly shift: number
+  readonly settlement: Settlement
+}
+
+export interface QuarantineRecord {
+  readonly id: string
+  readonly nodeId: string
+  readonly receivedAt: Instant
+  readonly from: Instant
+  readonly to: Instant
+  readonly credential: number
+  readonly inbound: number
+  readonly bytesUp: bigint
+  readonly bytesDown: bigint
+  readonly reason: QuarantineReason
+}
+
+/** Usage of one inbound in one piece of time (a grain, or the part of one before or after a reset). */
+export interface UsagePiece extends Amount {
+  readonly inboundId: string
+  readonly at: Instant
+}
+
+export class UsageStore extends Context.Service<
+  UsageStore,
+  {
+    /**
+     * Claims the batch's key. Whoever comes second waits for the first to commit or roll back. A seq below what the
+     * spool once named as its lowest is a replay even after its key was pruned. When new: remembers the spool's
+     * newest seq, prunes keys below `lowest`, marks the node as seen, and as cloned when another spool of the same
+     * token reported within the last 60 s.
+     */
+    readonly admit: (key: BatchKey) => Effect.Effect<Admission, StoreError>
+    /** Keeps a conflicting batch whole, for a person to look at. */
+    readonly setAside: (key: BatchKey, batch: Batch) => Effect.Effect<void, StoreError>
+    /**
+     * Reads what is known of everything the batch names, in a fixed number of statements. Locks the buckets of the
+     * subscriptions it adds to, by id, for update; their owners' buckets and the inbounds only against change, so that
+     * reports do not queue on an owner.
+     */
+    readonly facts: (nodeId: string, batch: Batch, to: Instant) => Effect.Effect<Facts, StoreError>
+    /**
+     * Writes a settlement in a fixed number of statements: rows, pieces, additions to the buckets, owners' usage per
+     * (owner, node), quarantine, access log (a span is continued when its last bytes are at most 5 minutes before
+     * `from` and it began at most an hour before `to`).
+     */
+    readonly record: (recording: Recording) => Effect.Effect<void, StoreError>
+    /** The buckets a settlement added to, with `used` after it, this transaction's own additions among it. */
+    readonly touched: (settlement: Settlement) => Effect.Effect<ReadonlyArray<Bucket>, StoreError>
+    /** Pieces of a subscription with from ≤ at < to, by (at, inbound). */
+    readonly pieces: (
+      subscriptionId: string,
+      from: Instant,
+      to: Instant
+    ) => Effect.Effect<ReadonlyArray<UsagePiece>, StoreError>
+    /** Newest first. */
+    readonly quarantine: (page: Page) => Effect.Effect<ReadonlyArray<QuarantineRecord>, StoreError>
+    /** Drops raw reports older than `before` by whole days, and keys of spools silent since then. Usage stays. */
+    readonly retain: (before: Instant) => Effect.Effect<void, StoreError>
+  }
+>()("@vpnmgr/core/UsageStore") {}

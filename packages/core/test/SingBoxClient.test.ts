@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { SingBoxClient, SingBoxConfig } from "@vpnmgr/core"
+import { access, inbound, inbounds, nasty } from "./SingBoxFixtures.ts"
+
+const decode = Schema.decodeUnknownSync(Schema.fromJsonString(SingBoxConfig.SingBoxConfig))
+const entries = inbounds.map((inbound) => ({ inbound, access: access(17, inbound) }))
+const profile = { title: nasty, entries }
+
+describe("SingBoxClient", () => {
+  const config = SingBoxClient.render(profile)
+
+  it("is what the typed model says, whatever was typed", () => {
+    assert.deepStrictEqual(decode(JSON.stringify(config)), config)
+    assert.notInclude(config.outbounds.map(({ tag }) => tag), "leak")
+  })
+
+  it("keeps tags unique when titles, hosts and reserved words collide", () => {
+    const same = [...entries, ...entries].map((entry) => ({
+      ...entry,
+      inbound: { ...entry.inbound, geo: "auto", purpose: null }
+    }))
+    for (const title of ["auto", "direct", "auto vless", "", "  "]) {
+      const tags = SingBoxClient.render({ title, entries: same }).outbounds.map(({ tag }) => tag)
+      assert.strictEqual(new Set(tags).size, tags.length)
+    }
+  })
+
+  it("pins the certificate that the agent made, and waits for it", () => {
+    const hysteria2 = (config: SingBoxConfig.SingBoxConfig) => config.outbounds.find(({ type }) => type === "hysteria2")
+    const pinned = (hysteria2(config)?.tls as { certificate: ReadonlyArray<string> }).certificate
+    assert.strictEqual(pinned[0], "-----BEGIN CERTIFICATE-----")
+    const waiting = entries.map((entry) => ({ ...entry, inbound: { ...entry.inbound, certificate: null } }))
+    assert.isUndefined(hysteria2(SingBoxClient.render({ title: "t", entries: waiting })))
+  })
+
+  it("gives away no private key", () => {
+    assert.notInclude(JSON.stringify(config), "aKPvuE3Hq93KFwzixYMaRD_-NGIXvHel3ctClC6FyE0")
+  })
+
+  it("says why a stub carries nothing and until when", () => {
+    const until = Date.UTC(2026, 1, 1)
+    const tags = (reason: SingBoxClient.StubReason) => SingBoxClient.stub(reason).outbounds.map(({ tag }) => tag)
+    assert.include(
+      tags({ state: "over_limit", bucket: "owner", until }),
+      "over limit until 2026-02-01T00:00:00.000Z"
+    )
+    assert.include(tags({ state: "over_limit", bucket: "owner", until: Infinity }), "over limit")
+    assert.include(tags({ state: "expired", at: until }), "expired at 2026-02-01T00:00:00.000Z")
+    assert.include(SingBoxClient.render({ title: "t", entries: [] }).outbounds.map(({ tag }) => tag), "no server yet")
+  })
+
+  it("has nothing but block outbounds in a stub", () => {
+    const types = SingBoxClient.stub({ state: "expired", at: 0 }).outbounds.map(({ type }) => type)
+    assert.sameMembers(types, ["selector", "block"])
+  })
+})
+
+describe("SingBoxConfig", () => {
+  const ss = { type: "shadowsocks", tag: "a", server: "h", server_port: 1, method: "m", password: "p" }
+  const base = { inbounds: [], outbounds: [ss], route: { final: "a" } }
+  const refuses = (config: unknown, words: string) =>
+    assert.throws(() => decode(JSON.stringify(config)), new RegExp(words))
+
+  it("lets options pass that it does not know", () => {
+    const config = { ...base, outbounds: [{ ...ss, udp_over_tcp: true }, { type: "tor", tag: "t" }], ntp: { enabled: false } }
+    assert.deepStrictEqual<unknown>(decode(JSON.stringify(config)), config)
+  })
+
+  it("refuses references to what is not there, and tags used twice", () => {
+    assert.doesNotThrow(() => decode(JSON.stringify(base)))
+    refuses({ ...base, route: { final: "b" } }, 'tag "b"')
+    refuses({ ...base, outbounds: [ss, ss] }, "tag of its own")
+    refuses({ ...base, outbounds: [ss, { type: "selector", tag: "s", outbounds: ["c"] }] }, 'tag "c"')
+  })
+
+  it("refuses a known type with a field missing", () => {
+    refuses({ ...base, outbounds: [{ ...ss, password: undefined }] }, ".")
+    refuses({ ...base, outbounds: [{ type: "vless", tag: "a", ...inbound(1, "vless"), server: "" }] }, ".")
+  })
+})
