@@ -53,7 +53,9 @@ export const findBinaries = async (): Promise<string | null> => {
     ({ stdout }) => [stdout.trim()],
     () => []
   )
-  const newestFirst = debian.sort((a, b) => Number(b) - Number(a)).map((version) => `/usr/lib/postgresql/${version}/bin`)
+  const newestFirst = debian
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => `/usr/lib/postgresql/${version}/bin`)
   const candidates = [...newestFirst, ...configured, ...(process.env["PATH"] ?? "").split(delimiter)]
   return candidates.find((dir) => existsSync(join(dir, "initdb")) && existsSync(join(dir, "postgres"))) ?? null
 }
@@ -71,7 +73,19 @@ export const make = async (options: Options = {}): Promise<Postgres> => {
   if (owner.uid !== undefined) {
     await Promise.all([directory, passwordFile].map((path) => chown(path, owner.uid, owner.gid)))
   }
-  const initdb = ["-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8", "--no-locale"]
+  const initdb = [
+    "-D",
+    data,
+    "-U",
+    "postgres",
+    "-A",
+    "scram-sha-256",
+    "--pwfile",
+    passwordFile,
+    "-E",
+    "UTF8",
+    "--no-locale"
+  ]
   await run(join(bin, "initdb"), [...initdb, "--no-sync"], { ...owner, cwd: directory })
   await rm(passwordFile)
 
@@ -162,7 +176,20 @@ export const dropDatabase = async (url: string): Promise<void> => {
 const psql = async (url: string, sql: string) => {
   const bin = await findBinaries()
   const { password, ...rest } = parts(url)
-  const args = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", rest.host, "-p", rest.port, "-U", rest.user, "-d", rest.database]
+  const args = [
+    "-X",
+    "-q",
+    "-v",
+    "ON_ERROR_STOP=1",
+    "-h",
+    rest.host,
+    "-p",
+    rest.port,
+    "-U",
+    rest.user,
+    "-d",
+    rest.database
+  ]
   await run(bin === null ? "psql" : join(bin, "psql"), [...args, "-c", sql], {
     env: { ...process.env, PGPASSWORD: password }
   })

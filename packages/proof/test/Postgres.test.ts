@@ -27,7 +27,9 @@ describe.skipIf(url === null)(`a throw-away PostgreSQL${url === null ? `: ${miss
     try {
       await ask(postgres.url, "CREATE TABLE kept AS SELECT 7 AS value")
       const open = ask(postgres.url, "BEGIN; UPDATE kept SET value = 8; SELECT pg_sleep(60)").catch(() => "cut off")
-      while ((await ask(postgres.url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'")) !== "1");
+      while (
+        (await ask(postgres.url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'")) !== "1"
+      );
       await postgres.kill9()
       assert.strictEqual(postgres.pid(), undefined)
       assert.strictEqual(await open, "cut off")
