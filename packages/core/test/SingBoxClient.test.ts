@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { SingBoxClient, SingBoxConfig } from "@vpnmgr/core"
+import { SingBoxClient, SingBoxConfig } from "../src/index.ts"
 import { access, inbound, inbounds, nasty } from "./SingBoxFixtures.ts"
 
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(SingBoxConfig.SingBoxConfig))

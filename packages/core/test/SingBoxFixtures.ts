@@ -1,5 +1,5 @@
 /** Inbounds and a serving with typed text that tries to get out of its value. */
-import { Credential, type Inbound, type Serving } from "@vpnmgr/core"
+import { Credential, type Inbound, type Serving } from "../src/index.ts"
 import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
@@ -48,7 +48,7 @@ export const inbound = (ref: number, protocol: Inbound.Protocol): Inbound.Inboun
   id: `00000000-0000-7000-8000-00000000000${ref}`,
   ref,
   nodeId: "00000000-0000-7000-8000-0000000000ff",
-  host: "de1.example.com",
+  host: "127.0.0.1",
   port: 20000 + ref,
   listen: "127.0.0.1",
   protocol,

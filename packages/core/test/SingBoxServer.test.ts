@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { SingBoxServer } from "@vpnmgr/core"
+import { SingBoxServer } from "../src/index.ts"
 import { credential, inbounds } from "./SingBoxFixtures.ts"
 
 const options: SingBoxServer.NodeOptions = {
