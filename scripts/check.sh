@@ -27,6 +27,9 @@ test_types() { tsc -p tsconfig.test.json && echo "tests, scripts and examples"; 
 formatting() { oxfmt --check . && echo "as oxfmt writes it"; }
 unused_code() { knip --no-progress --no-config-hints && echo "no file, export or dependency without use"; }
 
+# npm writes a lock file it then refuses when a tool's platform packages are not all published yet.
+lock_file() { npm ci --dry-run --ignore-scripts --no-audit --no-fund --loglevel=error && echo "npm ci takes it"; }
+
 # Published packages are judged as npm would get them: built, packed, and read the way each resolver reads them.
 published() {
   local dir names=()
@@ -42,6 +45,7 @@ published() {
   echo "${#names[@]} packages: ${names[*]}"
 }
 
+step "lock file" lock_file
 step types types
 step "test types" test_types
 step lint oxlint --deny-warnings .
