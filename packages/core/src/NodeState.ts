@@ -137,20 +137,18 @@ export const serving = (
   state: Pick<NodeState, "inbounds" | "credentials">,
   standings: ReadonlyMap<number, Standing>,
   now: InstantType
-): Serving => ({
-  inbounds: state.inbounds,
-  credentials: state.credentials.map(
-    (credential): ServedCredential => ({
-      ref: credential.ref,
-      access: new Map(credential.access.map(({ inbound, access }) => [inbound, access])),
-      open: isServed(credential, standings, now) ? openAt(state, credential) : new Set()
-    })
-  )
-})
-
-const openAt = (state: Pick<NodeState, "inbounds">, credential: NodeCredential): ReadonlySet<number> => {
+): Serving => {
   const active = new Set(state.inbounds.filter((inbound) => inbound.isActive).map((inbound) => inbound.ref))
-  return new Set(credential.open.filter((ref) => active.has(ref)))
+  return {
+    inbounds: state.inbounds,
+    credentials: state.credentials.map(
+      (credential): ServedCredential => ({
+        ref: credential.ref,
+        access: new Map(credential.access.map(({ inbound, access }) => [inbound, access])),
+        open: new Set(isServed(credential, standings, now) ? credential.open.filter((ref) => active.has(ref)) : [])
+      })
+    )
+  }
 }
 
 /** True when a credential may pass at an instant. A bucket the state does not name blocks it. */

@@ -22,7 +22,7 @@ export interface RosterEntry {
     /** Refs of this node's inbounds it is linked to. */
     readonly inbounds: ReadonlyArray<number>
     readonly bucket: number
-    /** Its owner's bucket; null without an owner or where the owner's allowance is unlimited. */
+    /** Its owner's bucket; null without an owner. */
     readonly ownerBucket: number | null
   } | null
 }
@@ -33,6 +33,7 @@ export interface StateFacts {
   readonly revision: number
   /** The newest batch of this node that was applied. */
   readonly asOf: { readonly spool: string; readonly seq: number } | null
+  /** All of the node's inbounds, in a difference too: a credential signs in at each of them. */
   readonly inbounds: ReadonlyArray<Inbound>
   readonly credentials: ReadonlyArray<RosterEntry>
   readonly buckets: ReadonlyArray<Bucket>

@@ -1,0 +1,45 @@
+/** Writes the audit record of a change, as the acting user, into the change's own transaction. */
+import { Effect, type Schema } from "effect"
+import type { SecureRandom } from "effect/crypto"
+import { Actor } from "./Actor.ts"
+import { AuditStore } from "./AuditLog.ts"
+import * as Id from "./Id.ts"
+import * as Instant from "./Instant.ts"
+
+export interface Change {
+  /** Noun and verb, such as `subscription.suspend`. */
+  readonly action: string
+  readonly targetType: string
+  readonly targetId: string
+  readonly meta?: Record<string, Schema.Json>
+}
+
+/** Appends one record for the current actor. */
+export const record = Effect.fn("Audit.record")(function* (change: Change) {
+  const actor = yield* Actor
+  const audit = yield* AuditStore
+  yield* audit.append([
+    {
+      id: yield* Id.make,
+      timestamp: yield* Instant.now,
+      actorId: actor.id,
+      action: change.action,
+      targetType: change.targetType,
+      targetId: change.targetId,
+      meta: change.meta ?? {}
+    }
+  ])
+})
+
+/** What differs between two values of the same shape, in wire names: `{ field: { before, after } }`. */
+export const difference = <A extends Record<string, Schema.Json>>(before: A, after: A): Record<string, Schema.Json> =>
+  Object.fromEntries(
+    Object.keys(after).flatMap((key) =>
+      JSON.stringify(before[key]) === JSON.stringify(after[key])
+        ? []
+        : [[key, { before: before[key] ?? null, after: after[key] ?? null }]]
+    )
+  )
+
+/** What `record` needs. */
+export type Needs = Actor | AuditStore | SecureRandom.SecureRandom

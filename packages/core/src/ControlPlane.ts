@@ -1,0 +1,23 @@
+/** Every service of the control plane over the store ports, as one layer: what an embedder provides stores to. */
+import { Layer } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { ConfigDelivery } from "./ConfigDelivery.ts"
+import { Directory } from "./Directory.ts"
+import { Enforcer } from "./Enforcer.ts"
+import { Inventory } from "./Inventory.ts"
+import { NodeStates } from "./NodeStates.ts"
+import { Spares } from "./Spares.ts"
+import { Subscriptions } from "./Subscriptions.ts"
+
+/**
+ * `Enforcer`, `Subscriptions`, `Directory`, `Inventory`, `Spares`, `NodeStates` and `ConfigDelivery`. Needs the stores
+ * and `Transaction`; randomness is Web Crypto's.
+ */
+export const layer = Layer.mergeAll(
+  Enforcer.layer,
+  Directory.layer,
+  Inventory.layer,
+  NodeStates.layer,
+  ConfigDelivery.layer,
+  Subscriptions.layer
+).pipe(Layer.provideMerge(Spares.layer), Layer.provideMerge(SecureRandom.layerWebCrypto))

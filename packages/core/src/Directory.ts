@@ -1,0 +1,224 @@
+/**
+ * Users, groups and memberships, and what follows for the users' allowances: a change of a group or a membership moves
+ * the owner's bucket of everybody it touches, in the change's own transaction. For superusers.
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+import type { SecureRandom } from "effect/crypto"
+import { Actor } from "./Actor.ts"
+import * as Audit from "./Audit.ts"
+import type { AuditStore, Page } from "./AuditLog.ts"
+import { BucketStore } from "./BucketStore.ts"
+import { Forbidden, Invalid, NotFound } from "./Failure.ts"
+import { Grain } from "./Grain.ts"
+import * as Id from "./Id.ts"
+import * as Instant from "./Instant.ts"
+import * as Ledger from "./Ledger.ts"
+import * as Limits from "./Limits.ts"
+import { NodeStateStore } from "./NodeStateStore.ts"
+import * as Period from "./Period.ts"
+import type { Bucket } from "./Quota.ts"
+import type { StoreError } from "./Transaction.ts"
+import { Transaction } from "./Transaction.ts"
+import { Group, User } from "./User.ts"
+import type { Role } from "./User.ts"
+import { UserStore } from "./UserStore.ts"
+
+export interface UserDraft {
+  readonly username: string
+  readonly role: Role
+  readonly groupIds: ReadonlyArray<string>
+  /** argon2id, PHC string: hashing is the host's. */
+  readonly passwordHash: string
+}
+
+export type GroupDraft = Pick<Group, "name" | keyof Limits.Limits>
+
+/** A user with what its groups grant together, and what is used of it. */
+export interface UserStanding {
+  readonly user: User
+  readonly allowance: Limits.Allowance
+  readonly bucket: Bucket
+}
+
+export type Failure = NotFound | Forbidden | Invalid | StoreError
+type Answer<A> = Effect.Effect<A, Failure, Actor>
+type Needs = BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
+
+export class Directory extends Context.Service<
+  Directory,
+  {
+    readonly createUser: (draft: UserDraft) => Answer<UserStanding>
+    /** Superusers see everybody, an operator itself. */
+    readonly getUser: (id: string) => Answer<UserStanding>
+    readonly listUsers: (page: Page) => Answer<ReadonlyArray<User>>
+    /** Replaces the groups a user is in. */
+    readonly setGroups: (id: string, groupIds: ReadonlyArray<string>) => Answer<UserStanding>
+    /** Starts the owner's usage anew at this moment. An operator cannot. */
+    readonly resetUser: (id: string) => Answer<UserStanding>
+    readonly createGroup: (draft: GroupDraft) => Answer<Group>
+    readonly getGroup: (id: string) => Answer<Group>
+    readonly listGroups: (page: Page) => Answer<ReadonlyArray<Group>>
+    readonly changeGroup: (id: string, patch: Partial<GroupDraft>) => Answer<Group>
+    readonly removeGroup: (id: string) => Answer<void>
+  }
+>()("@vpnmgr/core/Directory") {
+  static readonly layer = Layer.effect(
+    Directory,
+    Effect.gen(function* () {
+      const transaction = yield* Transaction
+      const users = yield* UserStore
+      const buckets = yield* BucketStore
+      const grain = yield* Grain
+      const context = yield* Effect.context<Needs>()
+
+      const owner = (id: string) => ({ kind: "owner" as const, id })
+      const groupOnWire = Schema.encodeUnknownSync(Group)
+
+      const onlySuperuser = Effect.gen(function* () {
+        const actor = yield* Actor
+        if (actor.role !== "superuser") return yield* new Forbidden({ detail: "Only a superuser may do this" })
+      })
+
+      /** As a superuser, in one transaction. */
+      const asSuperuser = <A>(effect: Effect.Effect<A, Failure, Actor | Needs>): Answer<A> =>
+        Effect.andThen(onlySuperuser, transaction.run(effect)).pipe(Effect.provide(context))
+
+      const existingUser = (id: string) =>
+        Effect.flatMap(users.user(id), (user) =>
+          user === null ? Effect.fail(new NotFound({ noun: "user", id })) : Effect.succeed(user)
+        )
+      const existingGroup = (id: string) =>
+        Effect.flatMap(users.group(id), (group) =>
+          group === null ? Effect.fail(new NotFound({ noun: "group", id })) : Effect.succeed(group)
+        )
+      const existingGroups = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
+        for (const id of ids)
+          if ((yield* users.group(id)) === null)
+            return yield* new Invalid({ field: "group_ids", detail: `There is no group ${id}` })
+      })
+      const wholePeriod = (period: string | null | undefined) =>
+        period == null || Period.isWhole(period, grain)
+          ? Effect.void
+          : Effect.fail(
+              new Invalid({ field: "traffic_reset_period", detail: `Expected a whole number of ${grain / 1000} s` })
+            )
+
+      /** Brings the owners' buckets to what their groups grant now. */
+      const reckon = Effect.fnUntraced(function* (userIds: ReadonlyArray<string>) {
+        const grants = yield* users.grantsOf(userIds)
+        yield* Ledger.change(userIds.map(owner), (bucket) => {
+          const { limits } = Limits.aggregate(grants.get(bucket.id) ?? [])
+          return { ...bucket, maxTraffic: limits.maxTraffic, period: limits.trafficResetPeriod }
+        })
+      })
+
+      const standing = Effect.fnUntraced(function* (user: User) {
+        const [bucket] = yield* buckets.read([owner(user.id)])
+        const grants = yield* users.grantsOf([user.id])
+        return { user, bucket: bucket!, allowance: Limits.aggregate(grants.get(user.id) ?? []) }
+      })
+
+      const createUser = Effect.fnUntraced(function* ({ passwordHash, ...draft }: UserDraft) {
+        yield* existingGroups(draft.groupIds)
+        const now = yield* Instant.now
+        const id = yield* Id.make
+        const user: User = { ...draft, id, createdAt: now, updatedAt: now }
+        yield* users.insertUser(user, passwordHash)
+        yield* buckets.insert({
+          ...owner(id),
+          ref: 0,
+          maxTraffic: null,
+          period: null,
+          anchor: Math.floor(now / grain) * grain,
+          cut: null,
+          window: { start: 0, end: Instant.never },
+          used: 0n,
+          exhaustedUntil: null
+        })
+        yield* reckon([id])
+        const { username, role, groupIds } = user
+        const meta = { username, role, group_ids: [...groupIds] }
+        yield* Audit.record({ action: "user.create", targetType: "user", targetId: id, meta })
+        return yield* standing(user)
+      })
+
+      const setGroups = Effect.fnUntraced(function* (id: string, groupIds: ReadonlyArray<string>) {
+        yield* existingGroups(groupIds)
+        yield* buckets.lock([owner(id)])
+        const before = yield* existingUser(id)
+        const after = { ...before, groupIds: [...new Set(groupIds)].sort(), updatedAt: yield* Instant.now }
+        yield* users.updateUser(after)
+        yield* reckon([id])
+        const meta = Audit.difference({ group_ids: [...before.groupIds] }, { group_ids: [...after.groupIds] })
+        yield* Audit.record({ action: "user.set_groups", targetType: "user", targetId: id, meta })
+        return yield* standing(after)
+      })
+
+      const createGroup = Effect.fnUntraced(function* (draft: GroupDraft) {
+        yield* wholePeriod(draft.trafficResetPeriod)
+        const now = yield* Instant.now
+        const group: Group = { ...draft, id: yield* Id.make, createdAt: now, updatedAt: now }
+        yield* users.insertGroup(group)
+        yield* Audit.record({
+          action: "group.create",
+          targetType: "group",
+          targetId: group.id,
+          meta: Audit.difference({}, groupOnWire(group) as Record<string, Schema.Json>)
+        })
+        return group
+      })
+
+      const changeGroup = Effect.fnUntraced(function* (id: string, patch: Partial<GroupDraft>) {
+        yield* wholePeriod(patch.trafficResetPeriod)
+        const members = yield* users.usersIn(id)
+        yield* buckets.lock(members.map(owner))
+        const before = yield* existingGroup(id)
+        const after = { ...before, ...patch, updatedAt: yield* Instant.now }
+        yield* users.updateGroup(after)
+        yield* reckon(members)
+        const meta = Audit.difference(
+          groupOnWire(before) as Record<string, Schema.Json>,
+          groupOnWire(after) as Record<string, Schema.Json>
+        )
+        yield* Audit.record({ action: "group.change", targetType: "group", targetId: id, meta })
+        return after
+      })
+
+      const removeGroup = Effect.fnUntraced(function* (id: string) {
+        const members = yield* users.usersIn(id)
+        yield* buckets.lock(members.map(owner))
+        yield* existingGroup(id)
+        yield* users.deleteGroup(id)
+        yield* reckon(members)
+        const meta = { users: members.length }
+        yield* Audit.record({ action: "group.delete", targetType: "group", targetId: id, meta })
+      })
+
+      const resetUser = Effect.fnUntraced(function* (id: string) {
+        const user = yield* existingUser(id)
+        yield* Ledger.reset(owner(id))
+        yield* Audit.record({ action: "user.reset", targetType: "user", targetId: id })
+        return yield* standing(user)
+      })
+
+      const getUser = Effect.fn("Directory.getUser")(function* (id: string) {
+        const actor = yield* Actor
+        if (actor.role !== "superuser" && actor.id !== id) return yield* new NotFound({ noun: "user", id })
+        return yield* standing(yield* existingUser(id))
+      })
+
+      return Directory.of({
+        createUser: (draft) => asSuperuser(createUser(draft)),
+        getUser,
+        listUsers: (page) => Effect.andThen(onlySuperuser, users.listUsers(page)),
+        setGroups: (id, groupIds) => asSuperuser(setGroups(id, groupIds)),
+        resetUser: (id) => asSuperuser(resetUser(id)),
+        createGroup: (draft) => asSuperuser(createGroup(draft)),
+        getGroup: (id) => Effect.andThen(onlySuperuser, existingGroup(id)),
+        listGroups: (page) => Effect.andThen(onlySuperuser, users.listGroups(page)),
+        changeGroup: (id, patch) => asSuperuser(changeGroup(id, patch)),
+        removeGroup: (id) => asSuperuser(removeGroup(id))
+      })
+    })
+  )
+}

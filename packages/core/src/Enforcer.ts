@@ -1,0 +1,139 @@
+/**
+ * The path on one page: what a traffic report sets off.
+ *
+ * A report becomes usage (`Usage.settle`), usage is weighed against limits (`Quota.weigh`), a bucket that ran dry
+ * changes the verdict of whoever draws from it, and the nodes that serve them are marked, all in one transaction. The
+ * nodes then learn it through their state (`NodeStates`), and have usually cut by themselves before
+ * (`@vpnmgr/node-agent`, `Enforcement`).
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+import { Actor } from "./Actor.ts"
+import * as Actors from "./Actor.ts"
+import * as Audit from "./Audit.ts"
+import { BucketStore } from "./BucketStore.ts"
+import { Grain } from "./Grain.ts"
+import * as Instant from "./Instant.ts"
+import * as Ledger from "./Ledger.ts"
+import { NodeStateStore } from "./NodeStateStore.ts"
+import type { Bucket } from "./Quota.ts"
+import * as Quota from "./Quota.ts"
+import * as TrafficReport from "./TrafficReport.ts"
+import type { StoreError } from "./Transaction.ts"
+import { Transaction } from "./Transaction.ts"
+import * as Usage from "./Usage.ts"
+import type { BatchKey } from "./UsageStore.ts"
+import { UsageStore } from "./UsageStore.ts"
+import { broken, faultPoint } from "./internal/testBuild.ts"
+
+/** The same (node, spool, seq) was applied with other contents. Kept aside and audited; never counted. */
+export class BatchConflict extends Schema.TaggedError<BatchConflict>()("BatchConflict", {
+  spool: Schema.String,
+  seq: Schema.Int
+}) {}
+
+/** Who reports: the node of a token. */
+export interface Origin {
+  readonly nodeId: string
+  readonly tokenId: string
+}
+
+class Stale extends Schema.TaggedError<Stale>()("Stale", {}) {
+  constructor(readonly buckets: ReadonlyArray<Pick<Bucket, "kind" | "id">>) {
+    super()
+  }
+}
+
+export class Enforcer extends Context.Service<
+  Enforcer,
+  {
+    /**
+     * Applies a batch, once. A replay changes nothing and answers the same. Entries that cannot be counted go to
+     * quarantine; the rest is counted.
+     */
+    readonly report: (
+      origin: Origin,
+      report: TrafficReport.Report
+    ) => Effect.Effect<TrafficReport.Receipt, BatchConflict | StoreError>
+  }
+>()("@vpnmgr/core/Enforcer") {
+  static readonly layer = Layer.effect(
+    Enforcer,
+    Effect.gen(function* () {
+      const stores = yield* Effect.context<Transaction | UsageStore | BucketStore | NodeStateStore | Audit.Needs>()
+      const transaction = yield* Transaction
+      const usage = yield* UsageStore
+      const grain = yield* Grain
+
+      /** Sets `exhaustedUntil` where weighing says otherwise, and marks the nodes. */
+      const flip = Effect.fnUntraced(function* (origin: Origin, touched: ReadonlyArray<Bucket>) {
+        const flips = touched.flatMap((bucket) => {
+          const exhaustedUntil = Quota.weigh(bucket)
+          return exhaustedUntil === bucket.exhaustedUntil ? [] : [{ kind: bucket.kind, id: bucket.id, exhaustedUntil }]
+        })
+        if (flips.length === 0) return
+        const buckets = yield* BucketStore
+        const nodeStates = yield* NodeStateStore
+        yield* buckets.flip(flips)
+        yield* nodeStates.markBuckets(flips)
+        yield* Audit.record({
+          action: "bucket.exhaust",
+          targetType: "node",
+          targetId: origin.nodeId,
+          meta: {
+            subscriptions: flips.filter((each) => each.kind === "subscription").length,
+            owners: flips.filter((each) => each.kind === "owner").length
+          }
+        })
+      })
+
+      const apply = Effect.fnUntraced(function* (origin: Origin, report: TrafficReport.Report, key: BatchKey) {
+        const { batch } = report
+        const { from, to, shift } = TrafficReport.interval(report, key.receivedAt)
+        const admission = yield* usage.admit(key)
+        if (admission === "conflict") {
+          yield* usage.setAside(key, batch)
+          yield* Audit.record({
+            action: "report.conflict",
+            targetType: "node",
+            targetId: origin.nodeId,
+            meta: { spool: batch.spool, seq: batch.seq }
+          })
+        }
+        if (admission !== "new" && !broken("idempotency")) return admission
+        const facts = yield* usage.facts(origin.nodeId, batch, to)
+        const settlement = Usage.settle({ nodeId: origin.nodeId, entries: batch.entries, from, to, facts, grain })
+        if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
+        yield* usage.record({ key, from, to, shift, settlement })
+        yield* flip(origin, yield* usage.touched(settlement))
+        return admission
+      })
+
+      const report = Effect.fn("Enforcer.report")(function* (origin: Origin, report: TrafficReport.Report) {
+        const { batch } = report
+        const key = (receivedAt: Instant.Instant): BatchKey => ({
+          ...origin,
+          spool: batch.spool,
+          seq: batch.seq,
+          digest: TrafficReport.digest(batch),
+          lowest: report.lowest,
+          receivedAt
+        })
+        const attempt = Effect.flatMap(Instant.now, (receivedAt) => transaction.run(apply(origin, report, key(receivedAt))))
+        yield* faultPoint("server.received")
+        const admission = yield* attempt.pipe(
+          Effect.tapErrorTag("Stale", ({ buckets }) => Ledger.turn(buckets)),
+          Effect.retry({ times: 20, while: (error) => error._tag === "Stale" }),
+          Effect.catchTag("Stale", Effect.die)
+        )
+        yield* faultPoint("server.committed")
+        if (admission === "conflict") return yield* new BatchConflict({ spool: batch.spool, seq: batch.seq })
+        return { spool: batch.spool, seq: batch.seq }
+      })
+
+      return Enforcer.of({
+        report: (origin, batch) =>
+          report(origin, batch).pipe(Effect.provideService(Actor, Actors.system), Effect.provide(stores))
+      })
+    })
+  )
+}

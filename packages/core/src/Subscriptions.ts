@@ -1,0 +1,267 @@
+/**
+ * Everything that is done to a subscription. Each change is one transaction: the change, what follows for its buckets,
+ * the marks for its nodes and the audit record.
+ *
+ * An operator sees and changes what it owns; what belongs to others is, to it, not found.
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Actor } from "./Actor.ts"
+import * as Audit from "./Audit.ts"
+import type { AuditStore, Page } from "./AuditLog.ts"
+import { BucketStore } from "./BucketStore.ts"
+import type { NodeConvergence } from "./Convergence.ts"
+import { CredentialStore } from "./CredentialStore.ts"
+import { Forbidden, Invalid, NotFound } from "./Failure.ts"
+import { Grain } from "./Grain.ts"
+import * as Id from "./Id.ts"
+import * as Instant from "./Instant.ts"
+import { InventoryStore } from "./InventoryStore.ts"
+import * as Ledger from "./Ledger.ts"
+import { NodeStateStore } from "./NodeStateStore.ts"
+import * as Period from "./Period.ts"
+import type { Bucket } from "./Quota.ts"
+import { Spares } from "./Spares.ts"
+import { Subscription } from "./Subscription.ts"
+import { SubscriptionStore } from "./SubscriptionStore.ts"
+import type { StoreError } from "./Transaction.ts"
+import { Transaction } from "./Transaction.ts"
+import { UserStore } from "./UserStore.ts"
+import * as Verdict from "./Verdict.ts"
+import { Base64Url } from "effect/encoding"
+
+/** What is chosen when a subscription is made; `anchor` defaults to the start of the current grain. */
+export type Draft = Pick<
+  Subscription,
+  "ownerId" | "title" | "description" | "expiresAt" | "maxTraffic" | "maxSpeed" | "trafficResetPeriod" | "inboundIds"
+> & { readonly anchor: Instant.Instant | null }
+
+/** What may be changed; what is absent stays. */
+export type Patch = { readonly [K in keyof Draft]?: NonNullable<Draft[K]> | (null extends Subscription[keyof Subscription & K] ? null : never) }
+
+/** A subscription as it stands: its verdict, what is used of what, and which nodes serve its newest change. */
+export interface Standing {
+  readonly subscription: Subscription
+  readonly verdict: Verdict.Verdict
+  readonly bucket: Bucket
+  /** Null without an owner, and for an operator, who sees its allowance elsewhere. */
+  readonly ownerBucket: Bucket | null
+  readonly convergence: ReadonlyArray<NodeConvergence>
+}
+
+export type Failure = NotFound | Forbidden | Invalid | StoreError
+
+type Answer<A> = Effect.Effect<A, Failure, Actor>
+
+/** Bytes of a link that replaces the id. */
+const linkLength = 24
+
+export class Subscriptions extends Context.Service<
+  Subscriptions,
+  {
+    readonly create: (draft: Draft) => Answer<Standing>
+    readonly get: (id: string) => Answer<Standing>
+    /** The actor's own for an operator. By id, ascending. */
+    readonly list: (page: Page) => Answer<ReadonlyArray<Subscription>>
+    readonly change: (id: string, patch: Patch) => Answer<Standing>
+    readonly suspend: (id: string) => Answer<Standing>
+    readonly resume: (id: string) => Answer<Standing>
+    /** Starts usage anew at this moment. Does not touch the owner's bucket. */
+    readonly reset: (id: string) => Answer<Standing>
+    /** Another link and another credential: the old address answers 404 and the old config stops working. */
+    readonly rotate: (id: string) => Answer<Standing>
+    readonly remove: (id: string) => Answer<void>
+  }
+>()("@vpnmgr/core/Subscriptions") {
+  static readonly layer = Layer.effect(
+    Subscriptions,
+    Effect.gen(function* () {
+      const transaction = yield* Transaction
+      const subscriptions = yield* SubscriptionStore
+      const buckets = yield* BucketStore
+      const credentials = yield* CredentialStore
+      const inventory = yield* InventoryStore
+      const users = yield* UserStore
+      const nodeStates = yield* NodeStateStore
+      const spares = yield* Spares
+      const random = yield* SecureRandom.SecureRandom
+      const grain = yield* Grain
+      const context = yield* Effect.context<
+        BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
+      >()
+
+      const own = (id: string) => ({ kind: "subscription" as const, id })
+      const wire = Schema.encodeUnknownSync(Subscription)
+
+      const visible = Effect.fnUntraced(function* (id: string) {
+        const actor = yield* Actor
+        const found = yield* subscriptions.get(id)
+        if (found === null || (actor.role !== "superuser" && found.ownerId !== actor.id))
+          return yield* new NotFound({ noun: "subscription", id })
+        return found
+      })
+
+      const standing = Effect.fnUntraced(function* (subscription: Subscription) {
+        const { id, ownerId, isSuspended, expiresAt } = subscription
+        const keys = [own(id), ...(ownerId === null ? [] : [{ kind: "owner" as const, id: ownerId }])]
+        const read = yield* buckets.read(keys)
+        const bucket = read.find((each) => each.kind === "subscription")!
+        const ownerBucket = read.find((each) => each.kind === "owner") ?? null
+        const facts = {
+          isSuspended,
+          expiresAt,
+          ownExhaustedUntil: bucket.exhaustedUntil,
+          ownerExhaustedUntil: ownerBucket?.exhaustedUntil ?? null
+        }
+        return {
+          subscription,
+          verdict: Verdict.at(facts, yield* Instant.now),
+          bucket,
+          ownerBucket,
+          convergence: yield* nodeStates.convergence(id)
+        }
+      })
+
+      const check = Effect.fnUntraced(function* (draft: Partial<Draft>) {
+        const actor = yield* Actor
+        if (draft.ownerId !== undefined && actor.role !== "superuser" && draft.ownerId !== actor.id)
+          return yield* new Forbidden({ detail: "An operator's subscriptions are its own" })
+        if (draft.ownerId != null && (yield* users.user(draft.ownerId)) === null)
+          return yield* new Invalid({ field: "owner_id", detail: "There is no such user" })
+        if (draft.trafficResetPeriod != null && !Period.isWhole(draft.trafficResetPeriod, grain))
+          return yield* new Invalid({
+            field: "traffic_reset_period",
+            detail: `Expected a whole number of ${grain / 1000} s`
+          })
+        if (draft.anchor != null && draft.anchor % grain !== 0)
+          return yield* new Invalid({ field: "anchor", detail: `Expected a whole number of ${grain / 1000} s` })
+        if (draft.inboundIds !== undefined) {
+          const found = new Set((yield* inventory.inbounds(draft.inboundIds)).map((inbound) => inbound.id))
+          const unknown = draft.inboundIds.find((id) => !found.has(id))
+          if (unknown !== undefined)
+            return yield* new Invalid({ field: "inbound_ids", detail: `There is no inbound ${unknown}` })
+        }
+      })
+
+      const create = Effect.fnUntraced(function* (draft: Draft) {
+        yield* check(draft)
+        const now = yield* Instant.now
+        const id = yield* Id.make
+        const anchor = draft.anchor ?? Math.floor(now / grain) * grain
+        const inboundIds = [...new Set(draft.inboundIds)]
+        const credential = yield* spares.give(id, inboundIds)
+        const subscription: Subscription = {
+          ...draft,
+          id,
+          link: id,
+          inboundIds,
+          isSuspended: false,
+          anchor,
+          credential,
+          createdAt: now,
+          updatedAt: now
+        }
+        yield* subscriptions.insert(subscription)
+        yield* buckets.insert({
+          ...own(id),
+          ref: 0,
+          maxTraffic: draft.maxTraffic,
+          period: draft.trafficResetPeriod,
+          anchor,
+          cut: null,
+          window: { start: 0, end: Instant.never },
+          used: 0n,
+          exhaustedUntil: null
+        })
+        yield* Ledger.change([own(id)], (bucket) => bucket)
+        yield* nodeStates.markSubscriptions([id])
+        yield* Audit.record({
+          action: "subscription.create",
+          targetType: "subscription",
+          targetId: id,
+          meta: Audit.difference({}, shown(subscription))
+        })
+        return subscription
+      })
+
+      /** The fields an audit record may show: no link. */
+      const shown = (subscription: Subscription): Record<string, Schema.Json> => {
+        const { link: _, ...fields } = wire(subscription) as Record<string, Schema.Json>
+        return fields
+      }
+
+      /** Locks the subscription's bucket, lets `edit` say what it becomes, stores, marks and audits it. */
+      const edit = (action: string, next: (before: Subscription) => Effect.Effect<Subscription, Failure, Actor | Ledgered>) =>
+        Effect.fnUntraced(function* (id: string) {
+          yield* visible(id)
+          yield* buckets.lock([own(id)])
+          const before = yield* visible(id)
+          const after = { ...(yield* next(before)), updatedAt: yield* Instant.now }
+          yield* subscriptions.update(after)
+          yield* nodeStates.markSubscriptions([id])
+          const meta = Audit.difference(shown(before), shown(after))
+          yield* Audit.record({ action: `subscription.${action}`, targetType: "subscription", targetId: id, meta })
+          return after
+        })
+
+      const applyPatch = (patch: Patch) => (before: Subscription) =>
+        Effect.gen(function* () {
+          yield* check(patch as Partial<Draft>)
+          const after: Subscription = { ...before, ...(patch as Partial<Subscription>) }
+          const now = yield* Instant.now
+          if (after.ownerId !== before.ownerId) yield* subscriptions.recordOwner(before.id, after.ownerId, now)
+          if (patch.inboundIds !== undefined) yield* subscriptions.setInbounds(before.id, after.inboundIds, now)
+          yield* Ledger.change([own(before.id)], (bucket) => ({
+            ...bucket,
+            maxTraffic: after.maxTraffic,
+            period: after.trafficResetPeriod,
+            anchor: after.anchor
+          }))
+          return after
+        })
+
+      const rotated = (before: Subscription) =>
+        Effect.gen(function* () {
+          const now = yield* Instant.now
+          const credential = yield* spares.give(before.id, before.inboundIds)
+          yield* credentials.retire(before.credential, now)
+          yield* nodeStates.markCredential(before.credential, before.id)
+          return { ...before, credential, link: Base64Url.encode(yield* random.randomBytes(linkLength)) }
+        })
+
+      const remove = Effect.fnUntraced(function* (id: string) {
+        yield* visible(id)
+        yield* buckets.lock([own(id)])
+        const before = yield* visible(id)
+        const now = yield* Instant.now
+        yield* nodeStates.markSubscriptions([id])
+        yield* nodeStates.markCredential(before.credential, id)
+        yield* credentials.retire(before.credential, now)
+        yield* subscriptions.delete(id, now)
+        yield* Audit.record({ action: "subscription.delete", targetType: "subscription", targetId: id })
+      })
+
+      const inTransaction = <A>(effect: Effect.Effect<A, Failure, Actor | Ledgered>): Answer<A> =>
+        transaction.run(effect).pipe(Effect.provide(context))
+      const answered = (effect: Effect.Effect<Subscription, Failure, Actor | Ledgered>): Answer<Standing> =>
+        Effect.flatMap(inTransaction(effect), standing)
+
+      return Subscriptions.of({
+        create: Effect.fn("Subscriptions.create")((draft: Draft) => answered(create(draft))),
+        get: Effect.fn("Subscriptions.get")((id: string) => Effect.flatMap(visible(id), standing)),
+        list: Effect.fn("Subscriptions.list")(function* (page: Page) {
+          const actor = yield* Actor
+          return yield* subscriptions.list(actor.role === "superuser" ? {} : { ownerId: actor.id }, page)
+        }),
+        change: (id, patch) => answered(edit("change", applyPatch(patch))(id)),
+        suspend: (id) => answered(edit("suspend", (before) => Effect.succeed({ ...before, isSuspended: true }))(id)),
+        resume: (id) => answered(edit("resume", (before) => Effect.succeed({ ...before, isSuspended: false }))(id)),
+        reset: (id) => answered(edit("reset", (before) => Effect.as(Ledger.reset(own(id)), before))(id)),
+        rotate: (id) => answered(edit("rotate", rotated)(id)),
+        remove: (id) => inTransaction(remove(id))
+      })
+    })
+  )
+}
+
+type Ledgered = BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
