@@ -1,0 +1,111 @@
+/** Subscriptions in memory. A deleted one stays as a tombstone, without what a person typed. */
+import { Effect, HashMap, Layer } from "effect"
+import type { ConfigFacts } from "../SubscriptionStore.ts"
+import { SubscriptionStore } from "../SubscriptionStore.ts"
+import { AlreadyExists, StoreError } from "../Transaction.ts"
+import { bucketOf, keyOf } from "./BucketStore.ts"
+import { Memory } from "./Memory.ts"
+import type { SubscriptionRow, Tables } from "./Tables.ts"
+import { byId, find, findAll, oldest, remember } from "./Tables.ts"
+
+const linkTaken = () => new StoreError({ reason: new AlreadyExists({ field: "link" }) })
+
+const put = (tables: Tables, row: SubscriptionRow) => {
+  const { id, link } = row.subscription
+  const before = find(tables.subscriptions, id)
+  if (before !== undefined && before.subscription.link !== link) {
+    tables.subscriptionsByLink = HashMap.remove(tables.subscriptionsByLink, before.subscription.link)
+  }
+  if (!row.isDeleted) tables.subscriptionsByLink = HashMap.set(tables.subscriptionsByLink, link, id)
+  tables.subscriptions = HashMap.set(tables.subscriptions, id, row)
+}
+
+/** The row of one that is not deleted. */
+const living = (tables: Readonly<Tables>, id: string): SubscriptionRow | undefined => {
+  const row = find(tables.subscriptions, id)
+  return row?.isDeleted === false ? row : undefined
+}
+
+const distinct = (ids: ReadonlyArray<string>) => [...new Set(ids)].sort()
+
+const configFacts = (tables: Readonly<Tables>, link: string): ConfigFacts | null => {
+  const row = living(tables, find(tables.subscriptionsByLink, link) ?? "")
+  if (row === undefined) return null
+  const { subscription } = row
+  const { id, ownerId, credential, inboundIds } = subscription
+  const counted = find(tables.buckets, keyOf({ kind: "subscription", id }))
+  const secret = find(tables.credentials, credential)?.secret
+  if (counted === undefined || secret === undefined || secret === null) return null
+  return {
+    subscription,
+    bucket: counted.bucket,
+    ownerBucket: ownerId === null ? null : (bucketOf(tables, { kind: "owner", id: ownerId }) ?? null),
+    credentialSecret: secret,
+    up: counted.up,
+    down: counted.down,
+    inbounds: byId(findAll(tables.inbounds, inboundIds).map(({ inbound }) => inbound))
+  }
+}
+
+export const layer = Layer.effect(
+  SubscriptionStore,
+  Effect.map(Memory, ({ read, write }) =>
+    SubscriptionStore.of({
+      insert: (subscription) =>
+        write((tables) => {
+          if (HashMap.has(tables.subscriptionsByLink, subscription.link)) return linkTaken()
+          const inboundIds = distinct(subscription.inboundIds)
+          put(tables, {
+            subscription: { ...subscription, inboundIds },
+            isDeleted: false,
+            owners: [{ since: Number.NEGATIVE_INFINITY, value: subscription.ownerId }],
+            everLinked: new Set(inboundIds)
+          })
+        }),
+      update: (subscription) =>
+        write((tables) => {
+          const row = living(tables, subscription.id)
+          if (row === undefined) return
+          const holder = find(tables.subscriptionsByLink, subscription.link)
+          if (holder !== undefined && holder !== subscription.id) return linkTaken()
+          put(tables, { ...row, subscription: { ...subscription, inboundIds: row.subscription.inboundIds } })
+        }),
+      get: (id) => read((tables) => living(tables, id)?.subscription ?? null),
+      list: ({ ownerId }, page) =>
+        read((tables) =>
+          oldest(
+            [...HashMap.values(tables.subscriptions)].flatMap(({ subscription, isDeleted }) =>
+              isDeleted || (ownerId !== undefined && subscription.ownerId !== ownerId) ? [] : [subscription]
+            ),
+            page
+          )
+        ),
+      setInbounds: (id, inboundIds, _at) =>
+        write((tables) => {
+          const row = living(tables, id)
+          if (row === undefined) return
+          put(tables, {
+            ...row,
+            subscription: { ...row.subscription, inboundIds: distinct(inboundIds) },
+            everLinked: new Set([...row.everLinked, ...inboundIds])
+          })
+        }),
+      recordOwner: (id, ownerId, since) =>
+        write((tables) => {
+          const row = find(tables.subscriptions, id)
+          if (row !== undefined) put(tables, { ...row, owners: remember(row.owners, since, ownerId) })
+        }),
+      delete: (id, _at) =>
+        write((tables) => {
+          const row = living(tables, id)
+          if (row === undefined) return
+          put(tables, {
+            ...row,
+            isDeleted: true,
+            subscription: { ...row.subscription, title: null, description: null, link: "", inboundIds: [] }
+          })
+        }),
+      forConfig: (link) => read((tables) => configFacts(tables, link))
+    })
+  )
+)

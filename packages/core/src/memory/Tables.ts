@@ -1,0 +1,177 @@
+/**
+ * What the memory stores hold: immutable maps of immutable rows, so that a transaction is a shallow copy and rolling
+ * back is dropping it. Raw reports, batches set aside and the access log are not held: no port reads them back.
+ */
+import { HashMap, Option } from "effect"
+import type { AuditRecord, Page } from "../AuditLog.ts"
+import type { Inbound } from "../Inbound.ts"
+import type { Instant } from "../Instant.ts"
+import type { Node, NodeToken } from "../Node.ts"
+import type { Bucket } from "../Quota.ts"
+import type { Subscription } from "../Subscription.ts"
+import type { Amount, History } from "../Usage.ts"
+import type { QuarantineRecord, UsagePiece } from "../UsageStore.ts"
+import type { Group, User } from "../User.ts"
+import type { Session } from "../UserStore.ts"
+
+/** What a node's agent last said. */
+export interface NodeStatus {
+  readonly reportedAt: Instant | null
+  readonly seenAt: Instant | null
+  readonly isCloned: boolean
+  readonly servedGeneration: string | null
+  readonly servedRevision: number | null
+  readonly agentVersion: string | null
+  readonly planeVersion: string | null
+  readonly lastError: string | null
+  readonly asOf: { readonly spool: string; readonly seq: number } | null
+}
+
+export interface SubscriptionRow {
+  /** `inboundIds` are the linked ones, ascending. */
+  readonly subscription: Subscription
+  readonly isDeleted: boolean
+  readonly owners: History<string | null>
+  readonly everLinked: ReadonlySet<string>
+}
+
+export interface CredentialRow {
+  readonly ref: number
+  /** Null once retired. */
+  readonly secret: Uint8Array | null
+  readonly isReleased: boolean
+  readonly subscriptionId: string | null
+  readonly takenAt: Instant | null
+}
+
+export interface BucketRow {
+  /** An owner's `used` is not kept here but per node. */
+  readonly bucket: Bucket
+  readonly up: bigint
+  readonly down: bigint
+  readonly cuts: ReadonlyArray<Instant>
+}
+
+/** What an owner used over one node, in the window that starts then. */
+export interface OwnerUsage extends Amount {
+  readonly windowStart: Instant
+}
+
+export interface OwnerPieceRow extends Amount {
+  readonly nodeId: string
+  readonly at: Instant
+}
+
+export interface Spool {
+  readonly tokenId: string
+  readonly lowest: number
+  readonly lastAt: Instant
+  /** Digests by seq. */
+  readonly keys: HashMap.HashMap<number, string>
+}
+
+/** Items of one node by `kind:ref`. */
+export interface NodeItems {
+  readonly revision: number
+  readonly changedAt: HashMap.HashMap<string, number>
+  readonly dirty: ReadonlySet<string>
+}
+
+type Rows<V> = HashMap.HashMap<string, V>
+
+export interface Tables {
+  lastNumber: number
+  settings: Rows<string>
+  audit: Rows<AuditRecord>
+  users: Rows<{ readonly user: User; readonly passwordHash: string }>
+  usersByName: Rows<string>
+  groups: Rows<Group>
+  sessions: Rows<Session>
+  nodes: Rows<Node>
+  statuses: Rows<NodeStatus>
+  tokens: Rows<{ readonly token: NodeToken; readonly keyHash: string }>
+  inbounds: Rows<{ readonly inbound: Inbound; readonly multipliers: History<number> }>
+  inboundsByRef: HashMap.HashMap<number, string>
+  subscriptions: Rows<SubscriptionRow>
+  subscriptionsByLink: Rows<string>
+  credentials: HashMap.HashMap<number, CredentialRow>
+  /** By `kind|id`. */
+  buckets: Rows<BucketRow>
+  /** By owner, then node. */
+  ownerUsage: Rows<Rows<OwnerUsage>>
+  /** By subscription, then inbound and instant. */
+  pieces: Rows<Rows<UsagePiece>>
+  /** By owner, then node and instant. */
+  ownerPieces: Rows<Rows<OwnerPieceRow>>
+  /** By node and spool. */
+  spools: Rows<Spool>
+  quarantine: Rows<QuarantineRecord>
+  nodeItems: Rows<NodeItems>
+}
+
+const none = <V>(): Rows<V> => HashMap.empty()
+
+export const empty = (): Tables => ({
+  lastNumber: 0,
+  settings: none(),
+  audit: none(),
+  users: none(),
+  usersByName: none(),
+  groups: none(),
+  sessions: none(),
+  nodes: none(),
+  statuses: none(),
+  tokens: none(),
+  inbounds: none(),
+  inboundsByRef: HashMap.empty(),
+  subscriptions: none(),
+  subscriptionsByLink: none(),
+  credentials: HashMap.empty(),
+  buckets: none(),
+  ownerUsage: none(),
+  pieces: none(),
+  ownerPieces: none(),
+  spools: none(),
+  quarantine: none(),
+  nodeItems: none()
+})
+
+/** The row with a key, or undefined. */
+export const find = <K, V>(rows: HashMap.HashMap<K, V>, key: K): V | undefined =>
+  Option.getOrUndefined(HashMap.get(rows, key))
+
+/** The rows with these keys; unknown keys are left out. */
+export const findAll = <K, V>(rows: HashMap.HashMap<K, V>, keys: Iterable<K>): ReadonlyArray<V> =>
+  [...new Set(keys)].flatMap((key) => {
+    const row = find(rows, key)
+    return row === undefined ? [] : [row]
+  })
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** Orders rows by id, ascending. */
+export const byId = <A extends { readonly id: string }>(rows: Iterable<A>): ReadonlyArray<A> =>
+  [...rows].sort((a, b) => compare(a.id, b.id))
+
+/** A page of rows by id, ascending. */
+export const oldest = <A extends { readonly id: string }>(
+  rows: Iterable<A>,
+  { after, limit }: Page
+): ReadonlyArray<A> =>
+  byId(rows)
+    .filter((row) => after === null || row.id > after)
+    .slice(0, limit)
+
+/** A page of rows by id, descending. */
+export const newest = <A extends { readonly id: string }>(
+  rows: Iterable<A>,
+  { after, limit }: Page
+): ReadonlyArray<A> =>
+  [...byId(rows)]
+    .reverse()
+    .filter((row) => after === null || row.id < after)
+    .slice(0, limit)
+
+/** Adds a step to a history, in place of one of the same instant, oldest first. */
+export const remember = <A>(history: History<A>, since: Instant, value: A): History<A> =>
+  [...history.filter((step) => step.since !== since), { since, value }].sort((a, b) => (a.since < b.since ? -1 : 1))

@@ -1,0 +1,161 @@
+/** Reports and what they add up to, in memory. */
+import { Effect, HashMap, Layer } from "effect"
+import * as Id from "../Id.ts"
+import type { Instant } from "../Instant.ts"
+import type { Batch } from "../TrafficReport.ts"
+import type { Amount, Facts, SubscriptionFacts } from "../Usage.ts"
+import { historyAt } from "../Usage.ts"
+import type { Admission, BatchKey, Recording } from "../UsageStore.ts"
+import { UsageStore } from "../UsageStore.ts"
+import { activeFor } from "../Node.ts"
+import { bucketsOf, keyOf, nothing, plus } from "./BucketStore.ts"
+import { silent } from "./InventoryStore.ts"
+import { Memory } from "./Memory.ts"
+import type { OwnerPieceRow, OwnerUsage, Spool, Tables } from "./Tables.ts"
+import { find, findAll, newest } from "./Tables.ts"
+import type { UsagePiece } from "../UsageStore.ts"
+
+const spoolKey = ({ nodeId, spool }: Pick<BatchKey, "nodeId" | "spool">) => `${nodeId}|${spool}`
+
+const isBesideAnother = (tables: Readonly<Tables>, key: BatchKey) =>
+  HashMap.some(
+    tables.spools,
+    (spool, id) =>
+      spool.tokenId === key.tokenId && id !== spoolKey(key) && Math.abs(key.receivedAt - spool.lastAt) <= activeFor
+  )
+
+const admit = (tables: Tables, key: BatchKey): Admission => {
+  const spool: Spool | undefined = find(tables.spools, spoolKey(key))
+  const known = spool === undefined ? undefined : find(spool.keys, key.seq)
+  if (known !== undefined) return known === key.digest ? "replay" : "conflict"
+  if (spool !== undefined && key.seq < spool.lowest) return "replay"
+  const lowest = Math.max(spool?.lowest ?? 0, key.lowest)
+  const keys = HashMap.set(spool?.keys ?? HashMap.empty<number, string>(), key.seq, key.digest)
+  const status = find(tables.statuses, key.nodeId) ?? silent
+  const isCloned = isBesideAnother(tables, key)
+  tables.spools = HashMap.set(tables.spools, spoolKey(key), {
+    tokenId: key.tokenId,
+    lowest,
+    lastAt: key.receivedAt,
+    keys: HashMap.filter(keys, (_digest, seq) => seq >= lowest)
+  })
+  tables.statuses = HashMap.set(tables.statuses, key.nodeId, {
+    ...status,
+    reportedAt: key.receivedAt,
+    seenAt: key.receivedAt,
+    isCloned
+  })
+  return "new"
+}
+
+const subscriptionFacts = (tables: Readonly<Tables>, id: string): SubscriptionFacts | undefined => {
+  const row = find(tables.subscriptions, id)
+  const counted = find(tables.buckets, keyOf({ kind: "subscription", id }))
+  return row === undefined || counted === undefined
+    ? undefined
+    : { id, owners: row.owners, inboundIds: row.everLinked, bucket: counted.bucket, cuts: counted.cuts }
+}
+
+const facts = (tables: Readonly<Tables>, nodeId: string, batch: Batch, to: Instant): Facts => {
+  const refs = new Set(batch.entries.map(({ inbound }) => inbound))
+  const credentials = findAll(
+    tables.credentials,
+    batch.entries.map(({ credential }) => credential)
+  )
+  const subscriptions = [...new Set(credentials.flatMap(({ subscriptionId }) => subscriptionId ?? []))].flatMap(
+    (id) => subscriptionFacts(tables, id) ?? []
+  )
+  const owners = new Set(subscriptions.flatMap(({ owners }) => historyAt(owners, to) ?? []))
+  return {
+    linkSpeed: find(tables.nodes, nodeId)?.linkSpeed ?? null,
+    inbounds: new Map(
+      findAll(
+        tables.inbounds,
+        [...refs].flatMap((ref) => find(tables.inboundsByRef, ref) ?? [])
+      ).map(({ inbound: { id, ref, nodeId }, multipliers }) => [ref, { id, nodeId, multipliers }])
+    ),
+    credentials: new Map(credentials.map(({ ref, subscriptionId }) => [ref, subscriptionId])),
+    subscriptions: new Map(subscriptions.map((each) => [each.id, each])),
+    owners: new Map(
+      [...owners].flatMap((id) => {
+        const row = find(tables.buckets, keyOf({ kind: "owner", id }))
+        return row === undefined ? [] : [[id, { bucket: row.bucket, cuts: row.cuts }] as const]
+      })
+    )
+  }
+}
+
+const addCurrent = (tables: Tables, subscriptionId: string, amount: Amount) => {
+  const key = keyOf({ kind: "subscription", id: subscriptionId })
+  const row = find(tables.buckets, key)
+  if (row === undefined) return
+  const { up, down, weighted } = plus({ up: row.up, down: row.down, weighted: row.bucket.used }, amount)
+  tables.buckets = HashMap.set(tables.buckets, key, { ...row, up, down, bucket: { ...row.bucket, used: weighted } })
+}
+
+const record = (tables: Tables, { key, from, to, settlement }: Recording) => {
+  const { nodeId, spool, seq, receivedAt } = key
+  for (const { subscriptionId, inboundId, at, ...amount } of settlement.pieces) {
+    const pieces = find(tables.pieces, subscriptionId) ?? HashMap.empty<string, UsagePiece>()
+    const sum = plus(find(pieces, `${inboundId}|${at}`) ?? nothing, amount)
+    const added = HashMap.set(pieces, `${inboundId}|${at}`, { inboundId, at, ...sum })
+    tables.pieces = HashMap.set(tables.pieces, subscriptionId, added)
+  }
+  for (const { ownerId, at, ...amount } of settlement.ownerPieces) {
+    const pieces = find(tables.ownerPieces, ownerId) ?? HashMap.empty<string, OwnerPieceRow>()
+    const sum = plus(find(pieces, `${nodeId}|${at}`) ?? nothing, amount)
+    const added = HashMap.set(pieces, `${nodeId}|${at}`, { nodeId, at, ...sum })
+    tables.ownerPieces = HashMap.set(tables.ownerPieces, ownerId, added)
+  }
+  for (const { subscriptionId, ...amount } of settlement.current) addCurrent(tables, subscriptionId, amount)
+  for (const { ownerId, windowStart, ...amount } of settlement.ownerCurrent) {
+    const perNode = find(tables.ownerUsage, ownerId) ?? HashMap.empty<string, OwnerUsage>()
+    const before = find(perNode, nodeId)
+    const sum = plus(before?.windowStart === windowStart ? before : nothing, amount)
+    tables.ownerUsage = HashMap.set(tables.ownerUsage, ownerId, HashMap.set(perNode, nodeId, { windowStart, ...sum }))
+  }
+  for (const { entry, reason } of settlement.quarantined) {
+    const id = numbered(++tables.lastNumber, receivedAt)
+    tables.quarantine = HashMap.set(tables.quarantine, id, { id, nodeId, receivedAt, from, to, ...entry, reason })
+  }
+  const status = find(tables.statuses, nodeId) ?? silent
+  const isOlder = status.asOf?.spool === spool && status.asOf.seq > seq
+  if (!isOlder) tables.statuses = HashMap.set(tables.statuses, nodeId, { ...status, asOf: { spool, seq } })
+}
+
+/** An id that sorts by time, then by number. */
+const numbered = (number: number, at: Instant): string => {
+  const bytes = new Uint8Array(10)
+  new DataView(bytes.buffer).setUint32(3, number)
+  return Id.v7(at, bytes)
+}
+
+export const layer = Layer.effect(
+  UsageStore,
+  Effect.map(Memory, ({ read, write }) =>
+    UsageStore.of({
+      admit: (key) => write((tables) => admit(tables, key)),
+      setAside: () => Effect.void,
+      facts: (nodeId, batch, to) => read((tables) => facts(tables, nodeId, batch, to)),
+      record: (recording) => write((tables) => record(tables, recording)),
+      touched: ({ current, ownerCurrent }) =>
+        read((tables) =>
+          bucketsOf(tables, [
+            ...current.map(({ subscriptionId }) => ({ kind: "subscription", id: subscriptionId }) as const),
+            ...ownerCurrent.map(({ ownerId }) => ({ kind: "owner", id: ownerId }) as const)
+          ])
+        ),
+      pieces: (subscriptionId, from, to) =>
+        read((tables) =>
+          [...HashMap.values(find(tables.pieces, subscriptionId) ?? HashMap.empty<string, UsagePiece>())]
+            .filter(({ at }) => from <= at && at < to)
+            .sort((a, b) => a.at - b.at || (a.inboundId < b.inboundId ? -1 : 1))
+        ),
+      quarantine: (page) => read((tables) => newest(HashMap.values(tables.quarantine), page)),
+      retain: (before) =>
+        write((tables) => {
+          tables.spools = HashMap.filter(tables.spools, ({ lastAt }) => lastAt >= before)
+        })
+    })
+  )
+)
