@@ -1,1 +1,1 @@
-export {}
+export * as SingBoxPlane from "./SingBoxPlane.ts"
