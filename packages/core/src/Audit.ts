@@ -41,5 +41,5 @@ export const difference = <A extends Record<string, Schema.Json>>(before: A, aft
     )
   )
 
-/** What `record` needs. */
-export type Needs = Actor | AuditStore | SecureRandom.SecureRandom
+/** What `record` needs beside the actor. */
+export type Needs = AuditStore | SecureRandom.SecureRandom

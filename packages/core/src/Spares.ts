@@ -73,7 +73,7 @@ export class Spares extends Context.Service<
       const transaction = yield* Transaction
       const random = yield* SecureRandom.SecureRandom
       const policy = yield* Policy
-      const context = yield* Effect.context<Exclude<Audit.Needs, Actor>>()
+      const context = yield* Effect.context<Audit.Needs>()
 
       const give = Effect.fn("Spares.give")(function* (subscriptionId: string, inboundIds: ReadonlyArray<string>) {
         const now = yield* Instant.now
