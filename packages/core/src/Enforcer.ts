@@ -105,6 +105,7 @@ export class Enforcer extends Context.Service<
         if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
         yield* usage.record({ key, from, to, shift, settlement })
         yield* flip(origin, yield* usage.touched(settlement))
+        yield* faultPoint("server.recorded")
         return admission
       })
 
@@ -119,7 +120,6 @@ export class Enforcer extends Context.Service<
           receivedAt
         })
         const attempt = Effect.flatMap(Instant.now, (receivedAt) => transaction.run(apply(origin, report, key(receivedAt))))
-        yield* faultPoint("server.received")
         const admission = yield* attempt.pipe(
           Effect.tapErrorTag("Stale", ({ buckets }) => Ledger.turn(buckets)),
           Effect.retry({ times: 20, while: (error) => error._tag === "Stale" }),
