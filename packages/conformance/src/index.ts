@@ -1,1 +1,8 @@
-export {}
+export * as AuditStoreSuite from "./AuditStoreSuite.ts"
+export * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
+export * as SettingStoreSuite from "./SettingStoreSuite.ts"
+export * as Stores from "./Stores.ts"
+export * as StoreSuites from "./StoreSuites.ts"
+export * as TransactionSuite from "./TransactionSuite.ts"
+export * as UserStoreSuite from "./UserStoreSuite.ts"
+export * as World from "./World.ts"

@@ -5,7 +5,7 @@ import type { Instant } from "../Instant.ts"
 import type { Batch } from "../TrafficReport.ts"
 import type { Amount, Facts, SubscriptionFacts } from "../Usage.ts"
 import { historyAt } from "../Usage.ts"
-import type { Admission, BatchKey, Recording } from "../UsageStore.ts"
+import type { Admission, BatchKey, Recording, UsagePiece } from "../UsageStore.ts"
 import { UsageStore } from "../UsageStore.ts"
 import { activeFor } from "../Node.ts"
 import { bucketsOf, keyOf, nothing, plus } from "./BucketStore.ts"
@@ -13,7 +13,6 @@ import { silent } from "./InventoryStore.ts"
 import { Memory } from "./Memory.ts"
 import type { OwnerPieceRow, OwnerUsage, Spool, Tables } from "./Tables.ts"
 import { find, findAll, newest } from "./Tables.ts"
-import type { UsagePiece } from "../UsageStore.ts"
 
 const spoolKey = ({ nodeId, spool }: Pick<BatchKey, "nodeId" | "spool">) => `${nodeId}|${spool}`
 

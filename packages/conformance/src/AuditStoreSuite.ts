@@ -1,0 +1,89 @@
+/** What `AuditStore` promises: records are added, never changed. */
+import { assert } from "@effect/vitest"
+import { AuditLog, Transaction } from "@vpnmgr/core"
+import { Effect } from "effect"
+import type { StoresLayer } from "./Stores.ts"
+import { describeStore } from "./Stores.ts"
+import { anId, hour, noon } from "./World.ts"
+
+const records = (count: number, fields: Partial<AuditLog.AuditRecord> = {}): ReadonlyArray<AuditLog.AuditRecord> =>
+  Array.from({ length: count }, anId)
+    .sort()
+    .map((id, index) => ({
+      id,
+      timestamp: noon + index * hour,
+      actorId: anId(),
+      action: "subscription.suspend",
+      targetType: "subscription",
+      targetId: anId(),
+      meta: { is_suspended: { before: false, after: true }, number: index, nothing: null },
+      ...fields
+    }))
+
+/** Runs the suite on a store. */
+export const suite = (name: string, stores: StoresLayer): void =>
+  describeStore(`AuditStore (${name})`, stores, (it) => {
+    it.effect("answers records as they were written, the newest first", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog.AuditStore
+        const actorId = anId()
+        const written = records(3, { actorId })
+        yield* audit.append(written)
+        assert.deepStrictEqual(yield* audit.list({ actorId }, { after: null, limit: 10 }), [...written].reverse())
+      })
+    )
+
+    it.effect("turns pages without leaving out or repeating a record", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog.AuditStore
+        const targetId = anId()
+        const written = records(5, { targetId })
+        yield* audit.append(written)
+        const pages: Array<AuditLog.AuditRecord> = []
+        for (let after: string | null = null; ;) {
+          const page: ReadonlyArray<AuditLog.AuditRecord> = yield* audit.list({ targetId }, { after, limit: 2 })
+          if (page.length === 0) break
+          assert.isAtMost(page.length, 2)
+          pages.push(...page)
+          after = page.at(-1)!.id
+        }
+        assert.deepStrictEqual(pages, [...written].reverse())
+      })
+    )
+
+    it.effect("finds by actor, target and time", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog.AuditStore
+        const [actorId, targetId] = [anId(), anId()]
+        const mine = records(4, { actorId })
+        const others = records(1, { targetId, targetType: "node" })
+        yield* audit.append([...mine, ...others])
+        const page = { after: null, limit: 10 }
+        assert.deepStrictEqual(yield* audit.list({ targetType: "node", targetId }, page), others)
+        assert.deepStrictEqual(yield* audit.list({ actorId, targetId }, page), [])
+        const between = yield* audit.list({ actorId, from: noon + hour / 2, to: noon + 2.5 * hour }, page)
+        assert.deepStrictEqual(between, [mine[2]!, mine[1]!])
+      })
+    )
+
+    it.effect("never replaces a record", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog.AuditStore
+        const [first] = records(1)
+        yield* audit.append([first!])
+        yield* Effect.exit(audit.append([{ ...first!, action: "forged" }]))
+        const found = yield* audit.list({ targetId: first!.targetId }, { after: null, limit: 10 })
+        assert.deepStrictEqual(found, [first!])
+      })
+    )
+
+    it.effect("forgets a record whose change was rolled back", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog.AuditStore
+        const transaction = yield* Transaction.Transaction
+        const written = records(1)
+        yield* Effect.exit(transaction.run(Effect.andThen(audit.append(written), Effect.fail("no"))))
+        assert.deepStrictEqual(yield* audit.list({ targetId: written[0]!.targetId }, { after: null, limit: 1 }), [])
+      })
+    )
+  })

@@ -1,0 +1,16 @@
+/** Every store suite at once: what an adapter's own test calls. */
+import * as AuditStoreSuite from "./AuditStoreSuite.ts"
+import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
+import * as SettingStoreSuite from "./SettingStoreSuite.ts"
+import type { Capabilities, StoresLayer } from "./Stores.ts"
+import * as TransactionSuite from "./TransactionSuite.ts"
+import * as UserStoreSuite from "./UserStoreSuite.ts"
+
+/** Runs all of them on a store. The layer is built once for each suite. */
+export const suite = (name: string, stores: StoresLayer, capabilities: Capabilities): void => {
+  TransactionSuite.suite(name, stores)
+  SettingStoreSuite.suite(name, stores)
+  AuditStoreSuite.suite(name, stores)
+  UserStoreSuite.suite(name, stores)
+  InventoryStoreSuite.suite(name, stores)
+}
