@@ -11,7 +11,7 @@ import type { Bucket } from "./Quota.ts"
 import type { BucketKey } from "./BucketStore.ts"
 import type { StoreError } from "./Transaction.ts"
 
-/** One credential that a node must know. */
+/** One credential that a node must know: a released spare, or a released one of a subscription linked on the node. */
 export interface RosterEntry {
   readonly ref: CredentialRef
   readonly secret: Uint8Array
@@ -57,18 +57,26 @@ export class NodeStateStore extends Context.Service<
     /** Marks buckets on the nodes where a subscription that draws from them is linked. */
     readonly markBuckets: (keys: ReadonlyArray<BucketKey>) => Effect.Effect<void, StoreError>
     /** Marks inbounds on their nodes, and with them every credential of the node when `roster` is set. */
-    readonly markInbounds: (ids: ReadonlyArray<string>, options: { readonly roster: boolean }) => Effect.Effect<void, StoreError>
+    readonly markInbounds: (
+      ids: ReadonlyArray<string>,
+      options: { readonly roster: boolean }
+    ) => Effect.Effect<void, StoreError>
     /**
      * Allots a new revision to every node with dirty items, after those were committed: one transaction of its own,
      * one assigner at a time. Answers the nodes that got one, and wakes their waiters.
      */
     readonly assign: Effect.Effect<ReadonlyArray<{ readonly nodeId: string; readonly revision: number }>, StoreError>
     /** Generation and newest revision of a node. Cheap: one row. */
-    readonly head: (nodeId: string) => Effect.Effect<{ readonly generation: string; readonly revision: number }, StoreError>
+    readonly head: (
+      nodeId: string
+    ) => Effect.Effect<{ readonly generation: string; readonly revision: number }, StoreError>
     /** The facts of a whole state (`since` null) or of a difference, in one snapshot. */
     readonly load: (nodeId: string, since: number | null) => Effect.Effect<StateFacts, StoreError>
     readonly recordApplied: (nodeId: string, report: AppliedReport, at: Instant) => Effect.Effect<void, StoreError>
-    /** Where the newest change of a subscription stands, for every node it is linked on, by node id. */
+    /**
+     * Where the newest change of a subscription stands, for every node it is linked on, by node id: converged once its
+     * credential is released, nothing of it is dirty, and the node applied the revision it was last changed at.
+     */
     readonly convergence: (subscriptionId: string) => Effect.Effect<ReadonlyArray<NodeConvergence>, StoreError>
     /** Emits after a commit that marked something. Lost while the listener is down: whoever waits also looks again. */
     readonly dirtied: Stream.Stream<void>

@@ -39,7 +39,12 @@ export const target = (pool: Pool, policy: Policy): number => Math.max(policy.mi
  * Whether to refill now. At once when less than a quarter is left or somebody waits for a credential the nodes do not
  * know; in the quiet hour when less than half is left; never twice within the interval. The first filling never waits.
  */
-export const isDue = (pool: Pool, policy: Policy, lastRefill: Instant.Instant | null, now: Instant.Instant): boolean => {
+export const isDue = (
+  pool: Pool,
+  policy: Policy,
+  lastRefill: Instant.Instant | null,
+  now: Instant.Instant
+): boolean => {
   if (lastRefill === null) return true
   if (now - lastRefill < policy.interval) return false
   const full = target(pool, policy)
@@ -48,6 +53,7 @@ export const isDue = (pool: Pool, policy: Policy, lastRefill: Instant.Instant | 
 }
 
 const lastRefillKey = "spares.last_refill"
+const refillingKey = "spares.refilling"
 
 export class Spares extends Context.Service<
   Spares,
@@ -56,7 +62,10 @@ export class Spares extends Context.Service<
      * Gives a subscription a credential nobody had: a spare, or, when the pool is empty, a new one that the nodes
      * learn at the next refill. Runs inside the caller's transaction.
      */
-    readonly give: (subscriptionId: string, inboundIds: ReadonlyArray<string>) => Effect.Effect<CredentialRef, StoreError>
+    readonly give: (
+      subscriptionId: string,
+      inboundIds: ReadonlyArray<string>
+    ) => Effect.Effect<CredentialRef, StoreError>
     /** Refills when it is due; answers how many spares were added. */
     readonly refillDue: Effect.Effect<number, StoreError>
     /** Refills now, as the acting user. */
@@ -84,12 +93,13 @@ export class Spares extends Context.Service<
         return ref!
       })
 
+      /** Adds what is missing. The first write makes a second refiller wait, who then finds that nothing is due. */
       const fill = Effect.fnUntraced(function* (onlyWhenDue: boolean) {
         const now = yield* Instant.now
-        const pool = yield* credentials.pool(now)
-        const last = yield* settings.get(lastRefillKey)
-        if (onlyWhenDue && !isDue(pool, policy, last === null ? null : Number(last), now)) return 0
+        yield* settings.set(refillingKey, String(now))
+        if (onlyWhenDue && !(yield* due)) return 0
         yield* settings.set(lastRefillKey, String(now))
+        const pool = yield* credentials.pool(now)
         const missing = Math.max(0, target(pool, policy) - pool.spares)
         const secrets = yield* Effect.replicateEffect(random.randomBytes(secretLength), missing)
         const added = yield* credentials.insert(secrets, true)
@@ -105,17 +115,28 @@ export class Spares extends Context.Service<
         return added.length
       })
 
+      const due = Effect.gen(function* () {
+        const now = yield* Instant.now
+        const last = yield* settings.get(lastRefillKey)
+        return isDue(yield* credentials.pool(now), policy, last === null ? null : Number(last), now)
+      })
+
       const run = (onlyWhenDue: boolean) =>
-        transaction.run(fill(onlyWhenDue)).pipe(
-          Effect.tap((added) =>
-            added > 0 ? Effect.logInfo("spares refilled: every node restarts its plane once", { added }) : Effect.void
+        transaction
+          .run(fill(onlyWhenDue))
+          .pipe(
+            Effect.tap((added) =>
+              added > 0 ? Effect.logInfo("spares refilled: every node restarts its plane once", { added }) : Effect.void
+            )
           )
-        )
 
       return Spares.of({
         give,
         refill: run(false).pipe(Effect.provide(context)),
-        refillDue: run(true).pipe(Effect.provideService(Actor, Actors.system), Effect.provide(context)),
+        refillDue: Effect.flatMap(due, (isDueNow) => (isDueNow ? run(true) : Effect.succeed(0))).pipe(
+          Effect.provideService(Actor, Actors.system),
+          Effect.provide(context)
+        ),
         pool: Effect.flatMap(Instant.now, credentials.pool)
       })
     })
