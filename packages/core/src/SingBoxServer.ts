@@ -4,7 +4,7 @@
  * Built so that it fails closed: a user matched by no rule meets a block outbound, every (credential, inbound) pair has
  * a selector of its own that is blocked unless open, and what remains open after a crash is what this was rendered from.
  * Destinations are resolved and then refused when they are private or carrier-grade: without it any subscriber reaches
- * the node's own loopback.
+ * the node's own loopback. Rules see only the first packet of a UDP session, so sessions are bound to their first peer.
  */
 import { Schema } from "effect"
 import type { Access, CredentialRef } from "./Credential.ts"
@@ -53,6 +53,12 @@ export interface NodeOptions {
   readonly secret: string
   /** The files of certificates that the agent made, by the inbound's `ref`. An inbound that lacks its own is left out. */
   readonly certificates: ReadonlyMap<number, TlsFiles>
+  /**
+   * Lets one UDP socket of a client speak to many peers. Rules see only the first packet of a UDP session, so whoever
+   * is let through to one public address then reaches the node's own loopback and network over UDP, unless the node's
+   * firewall stops it. False binds a session to its first peer, which costs peer-to-peer calls their direct path.
+   */
+  readonly manyPeerUdp: boolean
 }
 
 const Outbound = Schema.Union([
@@ -214,6 +220,7 @@ export const render = (serving: Serving, options: NodeOptions): ServerConfig => 
         { action: "resolve" },
         { ip_is_private: true, action: "reject" },
         { ip_cidr: ["100.64.0.0/10"], action: "reject" },
+        ...(options.manyPeerUdp ? [] : [{ action: "route-options", udp_connect: true }]),
         ...pairs.map(({ name }) => ({ auth_user: [name], action: "route", outbound: name }))
       ],
       final: blockTag

@@ -87,6 +87,7 @@ for (const version of versions) {
             stats: `127.0.0.1:${await freePort()}`,
             control: `127.0.0.1:${await freePort()}`,
             secret: "s3cret",
+            manyPeerUdp: false,
             certificates: new Map([[3, paths]])
           }
         )

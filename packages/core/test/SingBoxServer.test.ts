@@ -8,6 +8,7 @@ const options: SingBoxServer.NodeOptions = {
   stats: "127.0.0.1:19001",
   control: "127.0.0.1:19002",
   secret: "s3cret",
+  manyPeerUdp: false,
   certificates: new Map([[3, { certificatePath: "/c.pem", keyPath: "/k.pem" }]])
 }
 
@@ -43,6 +44,12 @@ describe("SingBoxServer", () => {
     assert.isTrue(resolve < at("ip_cidr") && at("ip_cidr") < at("auth_user"))
     assert.deepStrictEqual(rules[at("ip_cidr")]?.ip_cidr, ["100.64.0.0/10"])
     assert.strictEqual(config.route.default_domain_resolver, "local")
+  })
+
+  it("binds UDP to its first peer, which is the only one the rules see, unless told otherwise", () => {
+    const connects = (config: SingBoxServer.ServerConfig) => JSON.stringify(config.route).includes("udp_connect")
+    assert.isTrue(connects(config))
+    assert.isFalse(connects(SingBoxServer.render(serving, { ...options, manyPeerUdp: true })))
   })
 
   it("writes no log and keeps no choice over a restart", () => {

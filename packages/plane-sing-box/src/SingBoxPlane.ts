@@ -27,6 +27,11 @@ export interface Options {
   readonly binary: string
   /** How long sing-box may take to answer after its start. Default 30 seconds. */
   readonly startTimeout?: Duration.Input
+  /**
+   * Lets one UDP socket of a client speak to many peers. Default false: sing-box's rules see only the first packet of a
+   * UDP session, so this opens the node's loopback and network to subscribers over UDP unless a firewall closes them.
+   */
+  readonly manyPeerUdp?: boolean
   /** How long a state that could not be started is not tried again, since each try drops what is open. Default 5 minutes. */
   readonly retryAfter?: Duration.Input
 }
@@ -107,7 +112,11 @@ const make = Effect.fnUntraced(function* (
       ...chosen,
       version: yield* Process.version(place.binary),
       roster: wish.roster,
-      config: SingBoxServer.render(wish.serving, { ...chosen, certificates })
+      config: SingBoxServer.render(wish.serving, {
+        ...chosen,
+        certificates,
+        manyPeerUdp: options.manyPeerUdp ?? false
+      })
     }
   })
 
