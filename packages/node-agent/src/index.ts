@@ -1,1 +1,10 @@
-export {}
+export * as Agent from "./Agent.ts"
+export * as Baseline from "./Baseline.ts"
+export * as ControlPlane from "./ControlPlane.ts"
+export * as Enforcement from "./Enforcement.ts"
+export * as HttpControlPlane from "./HttpControlPlane.ts"
+export * as Meter from "./Meter.ts"
+export * as Reconciler from "./Reconciler.ts"
+export * as Reporter from "./Reporter.ts"
+export * as Spool from "./Spool.ts"
+export * as Tally from "./Tally.ts"
