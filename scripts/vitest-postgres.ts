@@ -39,6 +39,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   }
   if ((await findBinaries()) === null) {
     if (process.env["CI"] === "true") throw new Error(missing)
+    console.warn(`Skipping the tests on PostgreSQL. ${missing}`)
     project.provide("postgresUrl", null)
     return undefined
   }
