@@ -1,0 +1,52 @@
+/** Who may ask, and what everybody may be answered: the middlewares of the contract, without what they do. */
+import { Context, Schema } from "effect"
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import type { Actor, Enforcer } from "@vpnmgr/core"
+import * as Problem from "./Problem.ts"
+
+/** Turns whatever goes wrong into a problem. On every operation. */
+export class Problems extends HttpApiMiddleware.Service<Problems>()("@vpnmgr/api/Problems", {
+  error: [
+    Problem.Malformed,
+    Problem.TooLarge,
+    Problem.UnsupportedMediaType,
+    Problem.TooMany,
+    Problem.Internal,
+    Problem.Unavailable
+  ]
+}) {}
+
+/** The session a request was made in; null over the local socket, which needs none. */
+export class CurrentSession extends Context.Service<CurrentSession, { readonly id: string | null }>()(
+  "@vpnmgr/api/CurrentSession"
+) {}
+
+/** A person's token from `POST /api/v1/session`. */
+export class SignedIn extends HttpApiMiddleware.Service<
+  SignedIn,
+  { provides: Actor.Actor | CurrentSession; requires: never }
+>()("@vpnmgr/api/SignedIn", {
+  security: { token: HttpApiSecurity.bearer },
+  error: Problem.Unauthorized
+}) {}
+
+/** The node a request comes from, by its token. */
+export class CurrentNode extends Context.Service<CurrentNode, Enforcer.Origin>()("@vpnmgr/api/CurrentNode") {}
+
+/** An agent's key, and a protocol version that goes with the server's. */
+export class NodeSignedIn extends HttpApiMiddleware.Service<NodeSignedIn, { provides: CurrentNode; requires: never }>()(
+  "@vpnmgr/api/NodeSignedIn",
+  {
+    security: { key: HttpApiSecurity.bearer },
+    error: [Problem.Unauthorized, Problem.UnsupportedProtocol]
+  }
+) {}
+
+/** The header in which both sides of the node protocol name their version, such as `1.0`. */
+export const protocolHeader = "vpnmgr-protocol"
+
+/** A password as it is chosen: 12 to 256 characters. */
+export const NewPassword = Schema.String.pipe(
+  Schema.check(Schema.isMinLength(12, { message: "Expected at least 12 characters" })),
+  Schema.check(Schema.isMaxLength(256, { message: "Expected at most 256 characters" }))
+)

@@ -1,0 +1,168 @@
+/** Subscriptions and everything that is done to them (`/api/v1/subscriptions`). */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { Id, Instant, Limits, Subscription, Verdict, Wire } from "@vpnmgr/core"
+import { SignedIn } from "./Access.ts"
+import { describe } from "./Operation.ts"
+import * as Page from "./Page.ts"
+import * as Problem from "./Problem.ts"
+
+/** A subscription as it stands, by the clock of the answer. */
+const summaryFields = {
+  id: Id.Uuid,
+  ownerId: Schema.NullOr(Id.Uuid),
+  title: Schema.NullOr(Subscription.Title),
+  description: Schema.NullOr(Subscription.Description),
+  /** Null = perpetual. */
+  expiresAt: Schema.NullOr(Instant.Instant),
+  ...Limits.limitFields,
+  isSuspended: Schema.Boolean,
+  isOverLimit: Schema.Boolean,
+  /** The first that applies: suspended, expired, over_limit, active. */
+  state: Verdict.State,
+  /** When it is let in again; null with `is_over_limit`: not by itself. */
+  overLimitUntil: Schema.NullOr(Instant.Instant),
+  /** Bytes in the current window, rounded up. */
+  usedBytes: Wire.Bytes,
+  /** Null: since the first byte. */
+  windowStart: Schema.NullOr(Instant.Instant),
+  /** Null: usage never starts anew by itself. */
+  windowEnd: Schema.NullOr(Instant.Instant),
+  /** What windows are counted from. */
+  anchor: Instant.Instant,
+  inboundIds: Schema.Array(Id.Uuid),
+  /** Where its config is fetched, such as `/s/0199…`; another one after a rotation. */
+  configPath: Schema.String,
+  createdAt: Instant.Instant,
+  updatedAt: Instant.Instant
+}
+
+export const SubscriptionSummary = Wire.struct(summaryFields)
+export type SubscriptionSummary = typeof SubscriptionSummary.Type
+
+/** Where the newest change stands on one node. */
+export const ConvergenceView = Wire.struct({
+  nodeId: Id.Uuid,
+  converged: Schema.Boolean,
+  lastSeenAt: Schema.NullOr(Instant.Instant)
+})
+
+export const SubscriptionView = Wire.struct({
+  ...summaryFields,
+  convergence: Schema.Array(ConvergenceView),
+  /** The nodes that do not serve the newest change yet. */
+  pendingNodeIds: Schema.Array(Id.Uuid)
+})
+export type SubscriptionView = typeof SubscriptionView.Type
+
+const limits = {
+  maxTraffic: Schema.optional(Limits.limitFields.maxTraffic),
+  maxSpeed: Schema.optional(Limits.limitFields.maxSpeed),
+  trafficResetPeriod: Schema.optional(Limits.limitFields.trafficResetPeriod)
+}
+
+const inboundIds = Schema.Array(Id.Uuid).pipe(Schema.check(Schema.isMaxLength(1000)))
+
+const chosen = {
+  ownerId: Schema.optional(Schema.NullOr(Id.Uuid)),
+  title: Schema.optional(Schema.NullOr(Subscription.Title)),
+  description: Schema.optional(Schema.NullOr(Subscription.Description)),
+  expiresAt: Schema.optional(Schema.NullOr(Instant.Instant)),
+  ...limits,
+  anchor: Schema.optional(Instant.Instant),
+  inboundIds: Schema.optional(inboundIds)
+}
+
+/** What is absent is null; an operator's subscription is its own; `anchor` is the start of the current hour. */
+export const NewSubscription = Wire.struct(chosen)
+
+/** What is absent stays; null clears. */
+export const SubscriptionPatch = Wire.struct(chosen)
+
+/** Usage of one inbound in one piece of time: an hour, or the part of one before or after a reset. */
+export const UsagePiece = Wire.struct({
+  inboundId: Id.Uuid,
+  at: Instant.Instant,
+  bytesUp: Wire.Bytes,
+  bytesDown: Wire.Bytes,
+  /** What was drawn from the limit: both ways, times the inbound's multiplier, rounded up. */
+  usedBytes: Wire.Bytes
+})
+
+/** Days of usage in one answer at most. */
+export const usageDays = 31
+
+const params = { id: Id.Uuid }
+const units =
+  "max_traffic in bytes, max_speed in bit/s, traffic_reset_period as ISO 8601 duration; null = no restriction."
+
+const act = <const Name extends string>(name: Name, summary: string, description: string) =>
+  HttpApiEndpoint.post(name, `/:id/${name}`, {
+    params,
+    success: SubscriptionView,
+    error: Problem.changing
+  }).annotateMerge(describe(summary, description))
+
+export class Subscriptions extends HttpApiGroup.make("subscriptions")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: NewSubscription,
+      success: SubscriptionView.pipe(HttpApiSchema.status(201)),
+      error: Problem.changing
+    }).annotateMerge(
+      describe(
+        "Create a subscription",
+        `${units} An operator's subscriptions are its own. pending_node_ids names the nodes that do not serve it yet.`
+      )
+    ),
+    HttpApiEndpoint.get("list", "/", {
+      query: Page.query,
+      success: Page.of(SubscriptionSummary),
+      error: Problem.reading
+    }).annotateMerge(describe("List subscriptions", "By id, ascending; an operator's own.")),
+    HttpApiEndpoint.get("get", "/:id", { params, success: SubscriptionView, error: Problem.reading }).annotateMerge(
+      describe(
+        "Get a subscription",
+        `${units} With its state, its usage in bytes, and which nodes serve its newest change.`
+      )
+    ),
+    HttpApiEndpoint.patch("change", "/:id", {
+      params,
+      payload: SubscriptionPatch,
+      success: SubscriptionView,
+      error: Problem.changing
+    }).annotateMerge(describe("Change a subscription", `What is absent stays, null clears. ${units}`)),
+    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.changing }).annotateMerge(
+      describe("Delete a subscription", "Its credential and its config stop working; its bytes stay with its owner.")
+    ),
+    act("suspend", "Suspend a subscription", "Every node blocks it; its config answers 403."),
+    act("resume", "Resume a subscription", "It is served again unless it is expired or over its limit."),
+    act("reset", "Reset a subscription's usage", "Starts its window anew at this moment. Its owner's usage stays."),
+    act(
+      "rotate",
+      "Rotate a subscription's address and credential",
+      "The old address answers 404 and the old config stops working."
+    ),
+    HttpApiEndpoint.put("setInbounds", "/:id/inbounds", {
+      params,
+      payload: Wire.struct({ inboundIds }),
+      success: SubscriptionView,
+      error: Problem.changing
+    }).annotateMerge(describe("Replace a subscription's inbounds")),
+    HttpApiEndpoint.get("usage", "/:id/usage", {
+      params,
+      query: { from: Schema.optional(Instant.Instant), to: Schema.optional(Instant.Instant) },
+      success: Wire.struct({ from: Instant.Instant, to: Instant.Instant, items: Schema.Array(UsagePiece) }),
+      error: [...Problem.reading, Problem.Invalid]
+    }).annotateMerge(
+      describe(
+        "Get a subscription's usage",
+        `Pieces by inbound with from ≤ at < to, in bytes; at most ${usageDays} days, by default the last seven.`
+      )
+    )
+  )
+  .middleware(SignedIn)
+  .prefix("/api/v1/subscriptions")
+  .annotateMerge(
+    describe("Subscriptions", "One end-user's access each. To an operator, what belongs to others is not found.")
+  ) {}

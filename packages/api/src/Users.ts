@@ -1,0 +1,91 @@
+/** Users, with what their groups grant them together and what is used of it (`/api/v1/users`). */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { Id, Instant, Limits, User, Wire } from "@vpnmgr/core"
+import { NewPassword, SignedIn } from "./Access.ts"
+import { describe } from "./Operation.ts"
+import * as Page from "./Page.ts"
+import * as Problem from "./Problem.ts"
+
+/** What a user's groups grant together: per field the maximum, where null (no restriction) wins. */
+export const AllowanceView = Wire.struct({
+  ...Limits.limitFields,
+  /** The group that gave each field; null without groups. */
+  from: Wire.struct({
+    maxTraffic: Schema.NullOr(Id.Uuid),
+    maxSpeed: Schema.NullOr(Id.Uuid),
+    trafficResetPeriod: Schema.NullOr(Id.Uuid)
+  }),
+  /** What an administrator should know, such as finite traffic that never resets. */
+  warnings: Schema.Array(Schema.Struct({ code: Schema.Literal("traffic_never_resets"), detail: Schema.String }))
+})
+
+/** A user as it stands: its allowance, and what its subscriptions have drawn from it in the current window. */
+export const UserView = Wire.struct({
+  id: Id.Uuid,
+  username: User.Username,
+  role: User.Role,
+  groupIds: Schema.Array(Id.Uuid),
+  allowance: AllowanceView,
+  /** Bytes, rounded up. */
+  usedBytes: Wire.Bytes,
+  /** Null: since the first byte. */
+  windowStart: Schema.NullOr(Instant.Instant),
+  /** When usage starts anew; null: never by itself. */
+  windowEnd: Schema.NullOr(Instant.Instant),
+  isOverLimit: Schema.Boolean,
+  createdAt: Instant.Instant,
+  updatedAt: Instant.Instant
+})
+export type UserView = typeof UserView.Type
+
+export const NewUser = Wire.struct({
+  username: User.Username,
+  password: NewPassword,
+  role: User.Role,
+  groupIds: Schema.optional(Schema.Array(Id.Uuid))
+})
+
+const params = { id: Id.Uuid }
+
+export class Users extends HttpApiGroup.make("users")
+  .add(
+    HttpApiEndpoint.post("create", "/", {
+      payload: NewUser,
+      success: UserView.pipe(HttpApiSchema.status(201)),
+      error: Problem.changing
+    }).annotateMerge(
+      describe(
+        "Create a user",
+        "For superusers. The password (12 to 256 characters) is kept as argon2id and never shown."
+      )
+    ),
+    HttpApiEndpoint.get("list", "/", {
+      query: Page.query,
+      success: Page.of(User.User),
+      error: Problem.reading
+    }).annotateMerge(describe("List users", "For superusers. By id, ascending, without what they have used.")),
+    HttpApiEndpoint.get("get", "/:id", { params, success: UserView, error: Problem.reading }).annotateMerge(
+      describe(
+        "Get a user",
+        "With its allowance (bytes, bit/s, ISO 8601 duration; null = no restriction), the group that gave each field, and the bytes used of it. An operator sees itself."
+      )
+    ),
+    HttpApiEndpoint.put("setGroups", "/:id/groups", {
+      params,
+      payload: Wire.struct({ groupIds: Schema.Array(Id.Uuid) }),
+      success: UserView,
+      error: Problem.changing
+    }).annotateMerge(
+      describe("Replace a user's groups", "For superusers. Its allowance, and whether it is exhausted, follow at once.")
+    ),
+    HttpApiEndpoint.post("reset", "/:id/reset", { params, success: UserView, error: Problem.changing }).annotateMerge(
+      describe(
+        "Reset a user's usage",
+        "For superusers. Starts the window of the user's allowance anew at this moment; what was reported for before stays before."
+      )
+    )
+  )
+  .middleware(SignedIn)
+  .prefix("/api/v1/users")
+  .annotateMerge(describe("Users", "People who sign in: superusers and operators.")) {}
