@@ -1,16 +1,22 @@
 /** Every store suite at once: what an adapter's own test calls. */
 import * as AuditStoreSuite from "./AuditStoreSuite.ts"
+import * as BucketStoreSuite from "./BucketStoreSuite.ts"
+import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
 import * as SettingStoreSuite from "./SettingStoreSuite.ts"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
+import * as SubscriptionStoreSuite from "./SubscriptionStoreSuite.ts"
 import * as TransactionSuite from "./TransactionSuite.ts"
 import * as UserStoreSuite from "./UserStoreSuite.ts"
 
 /** Runs all of them on a store. The layer is built once for each suite. */
-export const suite = (name: string, stores: StoresLayer, capabilities: Capabilities): void => {
+export const suite = (name: string, stores: StoresLayer, _capabilities: Capabilities): void => {
   TransactionSuite.suite(name, stores)
   SettingStoreSuite.suite(name, stores)
   AuditStoreSuite.suite(name, stores)
   UserStoreSuite.suite(name, stores)
   InventoryStoreSuite.suite(name, stores)
+  SubscriptionStoreSuite.suite(name, stores)
+  CredentialStoreSuite.suite(name, stores)
+  BucketStoreSuite.suite(name, stores)
 }
