@@ -56,7 +56,8 @@ interface Refusal {
   readonly detail: string
 }
 
-const detailOf = ({ reason }: Failure): string => (reason._tag === "PlaneRestarted" ? "it was restarted" : reason.detail)
+const detailOf = ({ reason }: Failure): string =>
+  reason._tag === "PlaneRestarted" ? "it was restarted" : reason.detail
 
 const make = Effect.fnUntraced(function* (
   options: Options
@@ -175,9 +176,7 @@ const make = Effect.fnUntraced(function* (
     )
     yield* Selectors.drain(run, counters(run)).pipe(
       Effect.flatMap(book),
-      Effect.onExit((exit) =>
-        exit._tag === "Success" ? Effect.void : Effect.ignore(converge(run, wish))
-      )
+      Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Effect.ignore(converge(run, wish))))
     )
     yield* orGoBack(begin(next, wish), wish, run)
   })

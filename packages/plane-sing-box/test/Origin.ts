@@ -74,7 +74,9 @@ export const start = async (address: string = host): Promise<Origin> => {
 }
 
 /** The foreign TLS 1.3 server that REALITY shows to strangers. */
-export const startForeign = async (serverName: string): Promise<{ readonly port: number; readonly close: () => void }> => {
+export const startForeign = async (
+  serverName: string
+): Promise<{ readonly port: number; readonly close: () => void }> => {
   const day = 86_400_000
   const { certificate, key } = X509.selfSigned({
     serverName,

@@ -1,6 +1,7 @@
 /** A node with one inbound per protocol, credentials for it, and everything around it; all on loopback. */
 import { Credential, type Inbound, type Serving } from "@vpnmgr/core"
 import { mkdtempSync, rmSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SingBoxPlane } from "../src/index.ts"
@@ -8,7 +9,7 @@ import { Effect } from "effect"
 import * as Origin from "./Origin.ts"
 import * as Tunnel from "./Tunnel.ts"
 
-export const protocols = ["vless", "shadowsocks", "hysteria2"] as const
+export const protocols: ReadonlyArray<Inbound.Protocol> = ["vless", "shadowsocks", "hysteria2"]
 
 const settingsOf = (protocol: Inbound.Protocol, foreign: number): Inbound.InboundSettings => {
   switch (protocol) {
@@ -32,43 +33,41 @@ const settingsOf = (protocol: Inbound.Protocol, foreign: number): Inbound.Inboun
 export interface Rig {
   readonly directory: string
   readonly origin: Origin.Origin
-  /** One per protocol, `ref` 1, 2, 3 in the order of `protocols`. */
+  /** One per protocol, `ref` 1, 2, … in their order. */
   readonly inbounds: ReadonlyArray<Inbound.Inbound>
   /** A serving of these inbounds. */
   readonly serving: (...credentials: ReadonlyArray<Serving.ServedCredential>) => Serving.Serving
   /** A credential and the inbounds it may pass. */
   readonly credential: (ref: number, ...open: ReadonlyArray<number>) => Serving.ServedCredential
-  /** A client that signs in as the credential; `pem` is the certificate the agent reported. */
-  readonly client: (binary: string, ref: number, inbound: number, pem?: string) => Promise<Tunnel.Tunnel>
+  /** A new client that signs in as the credential, and pins the certificate if the agent made one. */
+  readonly client: (binary: string, ref: number, inbound: number) => Promise<Tunnel.Tunnel>
   readonly close: () => Promise<void>
 }
 
-export const start = async (): Promise<Rig> => {
+export const start = async (own: ReadonlyArray<Inbound.Protocol> = protocols): Promise<Rig> => {
   const [origin, foreign] = await Promise.all([Origin.start(), Origin.startForeign("www.reality.test")])
   const directory = mkdtempSync(join(tmpdir(), "plane-"))
   const tunnels: Array<Tunnel.Tunnel> = []
   const inbounds = await Promise.all(
-    protocols.map(
-      async (protocol, index): Promise<Inbound.Inbound> => ({
-        id: `00000000-0000-7000-8000-00000000000${index + 1}`,
-        ref: index + 1,
-        nodeId: "00000000-0000-7000-8000-0000000000ff",
-        host: "127.0.0.1",
-        port: await Tunnel.freePort(),
-        listen: "127.0.0.1",
-        protocol,
-        network: "tcp",
-        tls: true,
-        geo: null,
-        purpose: null,
-        isActive: true,
-        trafficMultiplier: 1000,
-        settings: settingsOf(protocol, foreign.port),
-        certificate: null,
-        createdAt: 0,
-        updatedAt: 0
-      })
-    )
+    own.map(async (protocol, index): Promise<Inbound.Inbound> => ({
+      id: `00000000-0000-7000-8000-00000000000${index + 1}`,
+      ref: index + 1,
+      nodeId: "00000000-0000-7000-8000-0000000000ff",
+      host: "127.0.0.1",
+      port: await Tunnel.freePort(),
+      listen: "127.0.0.1",
+      protocol,
+      network: "tcp",
+      tls: true,
+      geo: null,
+      purpose: null,
+      isActive: true,
+      trafficMultiplier: 1000,
+      settings: settingsOf(protocol, foreign.port),
+      certificate: null,
+      createdAt: 0,
+      updatedAt: 0
+    }))
   )
   const access = (ref: number, { id, protocol }: Inbound.Inbound) =>
     Credential.derive(new Uint8Array(Credential.secretLength).fill(ref), protocol, id)
@@ -82,9 +81,10 @@ export const start = async (): Promise<Rig> => {
       access: new Map(inbounds.map((inbound) => [inbound.ref, access(ref, inbound)])),
       open: new Set(open)
     }),
-    client: async (binary, ref, inbound, pem) => {
+    client: async (binary, ref, inbound) => {
       const own = inbounds.find((own) => own.ref === inbound)!
-      const entry = { inbound: { ...own, certificate: pem ?? null }, access: access(ref, own) }
+      const certificate = await readFile(join(directory, `certificate-${inbound}.pem`), "utf8").catch(() => null)
+      const entry = { inbound: { ...own, certificate }, access: access(ref, own) }
       const tunnel = await Tunnel.start(binary, entry)
       tunnels.push(tunnel)
       return tunnel

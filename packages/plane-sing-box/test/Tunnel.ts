@@ -93,7 +93,7 @@ export const start = async (binary: string, entry: ClientConfig.ClientEntry): Pr
   writeFileSync(file, JSON.stringify(config))
   const child = spawn(binary, ["run", "-D", directory, "-c", file, "--disable-color"], { stdio: "ignore" })
   const exited = once(child, "exit")
-  for (let up = false; !up; ) {
+  for (let up = false; !up;) {
     const probe = connect(port, "127.0.0.1")
     up = await Promise.race([once(probe, "connect").then(() => true), once(probe, "close").then(() => false)]).catch(
       () => false
@@ -106,7 +106,8 @@ export const start = async (binary: string, entry: ClientConfig.ClientEntry): Pr
     port,
     download: (origin, bytes, perSecond = 0) =>
       open(port, origin, [Buffer.from(`down ${bytes} ${perSecond}\n`)], Origin.host),
-    upload: (origin, bytes) => open(port, origin, [Buffer.from(`up ${bytes}\n`), Buffer.alloc(bytes, "u")], Origin.host),
+    upload: (origin, bytes) =>
+      open(port, origin, [Buffer.from(`up ${bytes}\n`), Buffer.alloc(bytes, "u")], Origin.host),
     close: async () => {
       child.kill("SIGTERM")
       await exited

@@ -17,5 +17,4 @@ export const unreachable = (detail: string): Failure =>
 export const rejected = (detail: string): Failure =>
   new DataPlane.DataPlaneError({ reason: new DataPlane.PlaneRejected({ detail }) })
 
-export const restarted = (): Failure =>
-  new DataPlane.DataPlaneError({ reason: new DataPlane.PlaneRestarted() })
+export const restarted = (): Failure => new DataPlane.DataPlaneError({ reason: new DataPlane.PlaneRestarted() })

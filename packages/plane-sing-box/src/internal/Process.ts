@@ -32,7 +32,14 @@ export const identify = (pid: number): Identity | undefined => {
 
 export const isAlive = ({ pid, startTime }: Identity): boolean => identify(pid)?.startTime === startTime
 
-const argumentsOf = (directory: string, config: string): ReadonlyArray<string> => ["run", "-D", directory, "-c", config]
+const argumentsOf = (directory: string, config: string): ReadonlyArray<string> => [
+  "--disable-color",
+  "run",
+  "-D",
+  directory,
+  "-c",
+  config
+]
 
 const commandOf = (pid: string): ReadonlyArray<string> => {
   try {
@@ -85,9 +92,9 @@ export const end = (identity: Identity): Effect.Effect<void> =>
   Effect.promise(async () => {
     const signal = (name: NodeJS.Signals) => {
       try {
-        if (isAlive(identity)) process.kill(identity.pid, name)
+        return isAlive(identity) && process.kill(identity.pid, name)
       } catch {
-        return
+        return false
       }
     }
     signal("SIGTERM")
@@ -114,6 +121,6 @@ export const version = (binary: string): Effect.Effect<string, Failure> =>
 /** Asks sing-box whether it would run a config. It misses some of what fails at a start, such as a port in use. */
 export const check = (binary: string, config: string): Effect.Effect<void, Failure> =>
   Effect.tryPromise({
-    try: async () => void (await run(binary, ["check", "-c", config])),
+    try: async () => void (await run(binary, ["--disable-color", "check", "-c", config])),
     catch: (cause) => rejected(describe(cause))
   })

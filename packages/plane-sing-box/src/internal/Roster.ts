@@ -11,7 +11,8 @@ export const Roster = Schema.Struct({
 })
 export type Roster = typeof Roster.Type
 
-const digest = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, 22)
+const digest = (value: unknown): string =>
+  createHash("sha256").update(JSON.stringify(value)).digest("base64url").slice(0, 22)
 
 const fingerprint = ({ listen, port, settings }: Inbound.NodeInbound, certificate: string | undefined): string =>
   digest([listen, port, settings, certificate ?? null])

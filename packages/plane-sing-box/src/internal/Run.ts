@@ -112,8 +112,7 @@ export const endAll = (place: Place): Effect.Effect<void> =>
 
 const lastWords = (place: Place) =>
   Directory.read(files(place).output).pipe(
-    // oxlint-disable-next-line no-control-regex -- sing-box colours what it prints
-    Effect.map((text) => text?.replaceAll(/\u001B\[\d+m/g, "").trim().split("\n").at(-1)?.slice(0, 500) ?? "")
+    Effect.map((text) => text?.trim().split("\n").at(-1)?.slice(0, 500) ?? "")
   )
 
 const answers = Effect.fnUntraced(function* (place: Place, run: Run) {

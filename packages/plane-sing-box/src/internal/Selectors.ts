@@ -42,16 +42,17 @@ const closeWhile = Effect.fnUntraced(function* (run: Run, isWrong: (connection: 
 
 /** Ends every connection of a pair that may not pass, until none is listed: a moved selector leaves them open on 1.12. */
 export const cut = (run: Run, open: ReadonlySet<string>): Effect.Effect<void, Failure> =>
-  closeWhile(run, ({ chains }) =>
-    chains.some((tag) => SingBoxServer.parsePair(tag) !== undefined && !open.has(tag))
-  )
+  closeWhile(run, ({ chains }) => chains.some((tag) => SingBoxServer.parsePair(tag) !== undefined && !open.has(tag)))
 
 /** Lets in again whom the selectors let in. */
 export const resume = (run: Run): Effect.Effect<void, Failure> => ControlApi.setMode(run, SingBoxServer.servingMode)
 
 const isSame = (a: ReadonlyArray<DataPlane.Counter>, b: ReadonlyArray<DataPlane.Counter>): boolean => {
   const key = (counters: ReadonlyArray<DataPlane.Counter>) =>
-    counters.map(({ credential, down, inbound, up }) => `${credential}.${inbound}:${up}:${down}`).sort().join()
+    counters
+      .map(({ credential, down, inbound, up }) => `${credential}.${inbound}:${up}:${down}`)
+      .sort()
+      .join()
   return key(a) === key(b)
 }
 

@@ -56,7 +56,9 @@ const countersOf = (stats: ReadonlyArray<readonly [string, bigint]>): ReadonlyAr
 /** What every pair has transferred since the run began; pairs without a connection yet are left out. */
 export const query = (address: string): Effect.Effect<ReadonlyArray<DataPlane.Counter>, Failure> =>
   Effect.acquireUseRelease(
-    Effect.sync(() => new Client(address, credentials.createInsecure(), { "grpc.max_receive_message_length": 1 << 28 })),
+    Effect.sync(
+      () => new Client(address, credentials.createInsecure(), { "grpc.max_receive_message_length": 1 << 28 })
+    ),
     (client) =>
       Effect.callback<ReadonlyArray<DataPlane.Counter>, Failure>((resume) => {
         const call = client.makeUnaryRequest(
