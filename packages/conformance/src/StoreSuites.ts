@@ -1,4 +1,5 @@
 /** Every store suite at once: what an adapter's own test calls. */
+import * as AdmissionSuite from "./AdmissionSuite.ts"
 import * as AuditStoreSuite from "./AuditStoreSuite.ts"
 import * as BucketStoreSuite from "./BucketStoreSuite.ts"
 import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
@@ -7,10 +8,11 @@ import * as SettingStoreSuite from "./SettingStoreSuite.ts"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
 import * as SubscriptionStoreSuite from "./SubscriptionStoreSuite.ts"
 import * as TransactionSuite from "./TransactionSuite.ts"
+import * as UsageStoreSuite from "./UsageStoreSuite.ts"
 import * as UserStoreSuite from "./UserStoreSuite.ts"
 
 /** Runs all of them on a store. The layer is built once for each suite. */
-export const suite = (name: string, stores: StoresLayer, _capabilities: Capabilities): void => {
+export const suite = (name: string, stores: StoresLayer, capabilities: Capabilities): void => {
   TransactionSuite.suite(name, stores)
   SettingStoreSuite.suite(name, stores)
   AuditStoreSuite.suite(name, stores)
@@ -19,4 +21,6 @@ export const suite = (name: string, stores: StoresLayer, _capabilities: Capabili
   SubscriptionStoreSuite.suite(name, stores)
   CredentialStoreSuite.suite(name, stores)
   BucketStoreSuite.suite(name, stores)
+  AdmissionSuite.suite(name, stores)
+  UsageStoreSuite.suite(name, stores, capabilities)
 }
