@@ -2,7 +2,7 @@
  * Typed clients made of the contract. They need an `HttpClient`: `FetchHttpClient.layer`, or one that speaks over the
  * server's local socket. Problems come back as failures, instances of the classes in `Problem`.
  */
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, type Redacted } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { NodeState } from "@vpnmgr/core"
