@@ -2,8 +2,10 @@
 import * as AdmissionSuite from "./AdmissionSuite.ts"
 import * as AuditStoreSuite from "./AuditStoreSuite.ts"
 import * as BucketStoreSuite from "./BucketStoreSuite.ts"
+import * as ConvergenceSuite from "./ConvergenceSuite.ts"
 import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
+import * as NodeStateStoreSuite from "./NodeStateStoreSuite.ts"
 import * as SettingStoreSuite from "./SettingStoreSuite.ts"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
 import * as SubscriptionStoreSuite from "./SubscriptionStoreSuite.ts"
@@ -23,4 +25,6 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   BucketStoreSuite.suite(name, stores)
   AdmissionSuite.suite(name, stores)
   UsageStoreSuite.suite(name, stores, capabilities)
+  NodeStateStoreSuite.suite(name, stores, capabilities)
+  ConvergenceSuite.suite(name, stores)
 }
