@@ -20,22 +20,24 @@ const farewell = 2000
 /** How long a node that has no state waits for one before it tells the plane to serve nothing, milliseconds. */
 const patience = 10_000
 
-export type Services =
-  | Spool.Spool
-  | Meter.Meter
-  | Reporter.Reporter
-  | Enforcement.Enforcement
-  | Reconciler.Reconciler
+/** The agent's parts but its spool. */
+export type Parts = Meter.Meter | Reporter.Reporter | Enforcement.Enforcement | Reconciler.Reconciler
 
-/** The agent's parts over a data plane and a control plane. */
-export const layer = (
-  options: AgentOptions
-): Layer.Layer<Services, Spool.SpoolError, DataPlane.DataPlane | ControlPlane> =>
+/** The agent's parts over a data plane, a control plane and a spool of the host's own. */
+export const layerOver = (
+  options: Omit<AgentOptions, keyof Spool.SpoolOptions>
+): Layer.Layer<Parts | Spool.Spool, Spool.SpoolError, DataPlane.DataPlane | ControlPlane | Spool.Spool> =>
   Reconciler.layer(options).pipe(
     Layer.provideMerge(Enforcement.layer),
     Layer.provideMerge(Layer.mergeAll(Meter.layer(options), Reporter.layer(options))),
-    Layer.provideMerge(Spool.layer(options))
+    Layer.provideMerge(Layer.effect(Spool.Spool, Spool.Spool))
   )
+
+/** The agent's parts over a data plane and a control plane, with a spool in `directory`. */
+export const layer = (
+  options: AgentOptions
+): Layer.Layer<Parts | Spool.Spool, Spool.SpoolError, DataPlane.DataPlane | ControlPlane> =>
+  layerOver(options).pipe(Layer.provide(Spool.layer(options)))
 
 /** Books what was counted since the last reading and tries once to report it. */
 const leave = Effect.gen(function* () {
@@ -56,7 +58,7 @@ const leave = Effect.gen(function* () {
  * Runs until it is interrupted: serves the kept state at once, with or without a server, then follows it. An interrupt
  * stops it gracefully.
  */
-export const run: Effect.Effect<never, Spool.SpoolError, Services> = Effect.gen(function* () {
+export const run: Effect.Effect<never, Spool.SpoolError, Parts | Spool.Spool> = Effect.gen(function* () {
   const spool = yield* Spool.Spool
   const enforcement = yield* Enforcement.Enforcement
   const reconciler = yield* Reconciler.Reconciler

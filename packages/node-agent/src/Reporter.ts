@@ -40,7 +40,8 @@ const longest = { unreachable: 10_000, refused: 60_000 }
 export const backoff = (error: ControlPlaneError, tries: number): Effect.Effect<number> => {
   const bound = error.reason._tag === "Unreachable" ? longest.unreachable : longest.refused
   const base = error.reason._tag === "Unreachable" ? 500 : 5000
-  return Effect.map(Random.next, (random) => Math.min(bound, base * 2 ** Math.min(tries, 10)) * (0.75 + random / 2))
+  const middle = Math.min(bound, base * 2 ** Math.min(tries, 10))
+  return Effect.map(Random.next, (random) => Math.round(middle * (0.75 + random / 2)))
 }
 
 /** Says once per kind of failure what is wrong, not at every try. */
