@@ -1,0 +1,76 @@
+/**
+ * The way to the server: over the socket in its data directory, where requests act as the system, or over the network
+ * with a token.
+ */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Client } from "@vpnmgr/api"
+import { Effect, Layer, Option, Redacted } from "effect"
+import { FetchHttpClient } from "effect/http"
+import * as fs from "node:fs"
+import { failed } from "../Failed.ts"
+import { ServerUrl, TokenFile } from "../GlobalFlags.ts"
+import * as Load from "../settings/Load.ts"
+import { isLoopback } from "../settings/ServerSettings.ts"
+import { answers, readNote, socketOf } from "./RunningServer.ts"
+import * as Sessions from "./Sessions.ts"
+
+/** Where a command speaks to, with the base of the links it prints. */
+export interface Connection {
+  readonly client: Client.Client["Service"]
+  /** How the server is reached by others, for printed links. */
+  readonly publicUrl: string
+  readonly isLocal: boolean
+}
+
+/** The `--url` to speak to, checked: a password must not cross the network in the clear. */
+export const remoteUrl = Effect.gen(function* () {
+  const given = Option.getOrElse(yield* ServerUrl, () => process.env["VPNMGR_URL"])
+  if (given === undefined) return null
+  const url = URL.parse(given)
+  if (url === null || !/^https?:$/.test(url.protocol)) return yield* failed(`${given}: expected https://…`)
+  if (url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, "")))
+    return yield* failed(`${given}: a password or token would travel in the clear; use https://`)
+  return url.href.replace(/\/+$/, "")
+})
+
+const readToken = (path: string) =>
+  Effect.try({
+    try: () => Redacted.make(fs.readFileSync(path, "utf8").trim()),
+    catch: () => failed(`${path}: the token file cannot be read`)
+  })
+
+const tokenFor = Effect.fnUntraced(function* (url: string) {
+  const file = Option.getOrUndefined(yield* TokenFile)
+  const { VPNMGR_TOKEN: token, VPNMGR_TOKEN_FILE: named } = process.env
+  if (file !== undefined) return yield* readToken(file)
+  if (token !== undefined) return Redacted.make(token)
+  return yield* named === undefined ? Sessions.tokenFor(url) : readToken(named)
+})
+
+/** Connects to a server over the network, with or without a token. */
+export const remote = (url: string, token: Redacted.Redacted | null) =>
+  Client.make({ baseUrl: url, token }).pipe(
+    Effect.provide(FetchHttpClient.layer),
+    Effect.map((client): Connection => ({ client, publicUrl: url, isLocal: false }))
+  )
+
+const local = Effect.gen(function* () {
+  const { settings } = yield* Load.server({})
+  const directory = settings.dataDirectory
+  const socket = socketOf(directory)
+  if (!(yield* answers(socket)))
+    return yield* failed(
+      `no server runs on the data directory ${directory}: start it with \`npm start\` or \`vpnmgr serve\`, ` +
+        "name another one with --data-directory, or a server elsewhere with --url"
+    )
+  const note = yield* readNote(directory)
+  const http = yield* Layer.build(NodeHttpClient.layerNodeHttpOptions({ socketPath: socket, keepAlive: false }))
+  const client = yield* Client.make({ baseUrl: "http://localhost", token: null }).pipe(Effect.provide(http))
+  return { client, publicUrl: note?.publicUrl ?? "", isLocal: true } satisfies Connection
+})
+
+/** Connects as the flags and the environment say. */
+export const connect = Effect.gen(function* () {
+  const url = yield* remoteUrl
+  return url === null ? yield* local : yield* remote(url, yield* tokenFor(url))
+})

@@ -1,0 +1,120 @@
+/** Arguments and flags that several nouns share: ids, pages, limits, instants, secrets. */
+import { Option } from "effect"
+import { Argument, Flag } from "effect/cli"
+import { parseBytes, parseSpeed } from "../output/Amount.ts"
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+const asUuid = (text: string) => Option.liftPredicate((id: string) => uuid.test(id))(text.toLowerCase())
+
+/** The id of what the command is about. */
+export const id = (noun: string) =>
+  Argument.String("id").pipe(
+    Argument.withDescription(`The ${noun}'s id`),
+    Argument.filterMap(asUuid, (text) => `${text}: expected the id of a ${noun}, as \`vpnmgr ${noun} list\` shows it`)
+  )
+
+/** A flag that holds an id. */
+export const idFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("id"),
+    Flag.withDescription(description),
+    Flag.filterMap(asUuid, (text) => `${text}: expected an id`)
+  )
+
+/** Ids given one flag each. */
+export const ids = (name: string, description: string) =>
+  idFlag(name, `${description}; may be repeated`).pipe(Flag.between(0, 1000))
+
+/** A flag of text that may be left out. */
+export const text = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar(metavar),
+    Flag.withDescription(description),
+    Flag.map((value): string | undefined => value),
+    Flag.withDefault(undefined)
+  )
+
+/** Text that `none` clears. */
+export const clearable = (name: string, metavar: string, description: string) =>
+  text(name, metavar, `${description}; none clears it`).pipe(Flag.map((value) => (value === "none" ? null : value)))
+
+const amount = (name: string, metavar: string, description: string, parse: (text: string) => bigint | undefined) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar(metavar),
+    Flag.withDescription(`${description}, or unlimited`),
+    Flag.filterMap(
+      (text): Option.Option<bigint | null | undefined> =>
+        text === "unlimited" ? Option.some(null) : Option.fromUndefinedOr(parse(text)),
+      (text) => `${text}: expected ${description.slice(description.indexOf("such as"))}, or unlimited`
+    ),
+    Flag.withDefault(undefined)
+  )
+
+/** A speed that may be left out. */
+export const speed = (name: string, description: string) =>
+  amount(name, "speed", `${description}, such as 100Mbit or 1Gbit`, parseSpeed)
+
+/** The three limits; what is left out is undefined. */
+export const limits = {
+  maxTraffic: amount("max-traffic", "size", "Traffic in a window, such as 10GB or 50GiB", parseBytes),
+  maxSpeed: speed("max-speed", "Speed"),
+  trafficResetPeriod: text(
+    "traffic-reset-period",
+    "duration",
+    "When traffic starts anew: an ISO 8601 duration such as P30D or P1M, or never"
+  ).pipe(Flag.map((value) => (value === "never" ? null : value)))
+}
+
+/** Which part of a list to show. */
+export const page = {
+  limit: Flag.Int("limit").pipe(
+    Flag.withDescription("Items to show, 1 to 200; default 50"),
+    Flag.map((value): number | undefined => value),
+    Flag.withDefault(undefined)
+  ),
+  cursor: text("cursor", "text", "Go on where the page before ended")
+}
+
+const spans: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+const instantOf = (text: string): number | undefined => {
+  const [, digits, unit] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
+  if (digits !== undefined && unit !== undefined) return Date.now() + Number(digits) * (spans[unit] ?? 0)
+  const at = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(at) ? undefined : at
+}
+
+const when = "RFC 3339 such as 2026-12-31T00:00:00Z, or from now such as 30d"
+
+/** A moment that may be left out: RFC 3339, or a time from now such as `30d`. */
+export const moment = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("time"),
+    Flag.withDescription(`${description}: ${when}`),
+    Flag.filterMap(
+      (text): Option.Option<number | undefined> => Option.fromUndefinedOr(instantOf(text)),
+      (text) => `${text}: expected a time: ${when}`
+    ),
+    Flag.withDefault(undefined)
+  )
+
+/** A moment that `never` clears. */
+export const end = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("time"),
+    Flag.withDescription(`${description}: ${when}; never clears it`),
+    Flag.filterMap(
+      (text): Option.Option<number | null | undefined> =>
+        text === "never" ? Option.some(null) : Option.fromUndefinedOr(instantOf(text)),
+      (text) => `${text}: expected a time: ${when}, or never`
+    ),
+    Flag.withDefault(undefined)
+  )
+
+/** Where a password is read from instead of being asked for. */
+export const passwordFile = text(
+  "password-file",
+  "file",
+  "Read the password from the file's first line, - for standard input, instead of asking"
+)
