@@ -61,6 +61,8 @@ const judge = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClie
     Effect.catch(() => Effect.succeed<typeof Problem.Type>({}))
   )
   const detail = (body.detail ?? body.title ?? `the server answered ${status}`).slice(0, 500)
+  if (body.code === "unsupported_protocol")
+    return yield* failed(new ProtocolUnknown({ theirs: response.headers["vpnmgr-protocol"] ?? "unknown", advice: detail }))
   const isPassing = status >= 500 || status === 408 || status === 425 || status === 429
   return yield* isPassing ? unreachable(detail) : failed(new Refused({ status, code: body.code ?? null, detail }))
 })
@@ -108,7 +110,9 @@ export const make = Effect.fn("HttpControlPlane.make")(function* (options: HttpO
 
   return ControlPlane.of({
     state: Effect.fn("ControlPlane.state")(function* ({ generation, revision }, wait) {
-      const request = HttpClientRequest.get(`${base}/state`, { urlParams: { generation, revision, wait } })
+      const request = HttpClientRequest.get(`${base}/state`, {
+        urlParams: generation === "" ? { wait } : { generation, revision, wait }
+      })
       const response = yield* ask(request, wait * 1000 + timeout)
       if (response.status === 204) return null
       const json = yield* jsonOf(response).pipe(

@@ -283,6 +283,62 @@ describe("Agent", () => {
     })
   )
 
+  it.effect("loses no byte of a restart that the plane plans", () =>
+    Effect.gen(function* () {
+      const [plane, server, at] = [new FakePlane(), new FakeServer(), yield* directory]
+      server.states.push(state(1))
+      const agent = yield* start(plane, server, at)
+      yield* TestClock.adjust("4 seconds")
+      plane.pass(1, 10)
+      plane.bytesBeforePlannedRestart = 33
+      server.states.push(state(2, { credentials: [credential(1)] }))
+      yield* TestClock.adjust("1 minute")
+      plane.pass(1, 5)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(sum(plane.truth), 48n)
+      assert.deepStrictEqual(server.counted, plane.truth)
+      yield* stop(agent)
+    })
+  )
+
+  it.effect("counts nothing twice when its spool was deleted while the plane ran on", () =>
+    Effect.gen(function* () {
+      const [plane, server, at, planeDirectory] = [new FakePlane(), new FakeServer(), yield* directory, yield* directory]
+      server.states.push(state(1))
+      const first = yield* start(plane, server, at, { planeDirectory })
+      yield* TestClock.adjust("4 seconds")
+      plane.pass(1, 1000)
+      yield* TestClock.adjust("20 seconds")
+      yield* stop(first)
+      server.states.push(state(1))
+      const second = yield* start(plane, server, yield* directory, { planeDirectory })
+      yield* TestClock.adjust("4 seconds")
+      plane.pass(1, 7)
+      yield* TestClock.adjust("20 seconds")
+      assert.strictEqual(server.counted.get(1), 1007n)
+      yield* stop(second)
+    })
+  )
+
+  it.effect("counts bytes before a grain's edge in a batch that ends at the edge", () =>
+    Effect.gen(function* () {
+      const [plane, server, at] = [new FakePlane(), new FakeServer(), yield* directory]
+      server.states.push(state(1, { grain: 15_000 }))
+      const agent = yield* start(plane, server, at, { reportEvery: 60_000 })
+      yield* TestClock.adjust("14500 millis")
+      plane.pass(1, 10)
+      yield* TestClock.adjust("1 second")
+      plane.pass(1, 5)
+      yield* TestClock.adjust("2 minutes")
+      const entries = server.received.filter(({ batch }) => batch.entries.length > 0).map(({ batch }) => batch)
+      assert.deepStrictEqual(entries.map(({ to, entries: [only] }) => [to, only?.bytesUp]), [
+        [15_000, 10n],
+        [17_000, 5n]
+      ])
+      yield* stop(agent)
+    })
+  )
+
   it.effect("loses no byte in an outage of hours, makes a batch per grain, and drains at once", () =>
     Effect.gen(function* () {
       const [plane, server, at] = [new FakePlane(), new FakeServer(), yield* directory]

@@ -22,6 +22,8 @@ export class FakePlane {
   rejects: (serving: Serving.Serving) => boolean = () => false
   applies: Array<Serving.Serving> = []
   log: Array<string> = []
+  /** The next `apply` ends the run by itself, with this much having passed since the last reading. */
+  bytesBeforePlannedRestart: number | null = null
   counters = new Map<string, DataPlane.Counter>()
   truth = new Map<number, bigint>()
 
@@ -63,12 +65,18 @@ export class FakePlane {
       DataPlane.DataPlane,
       DataPlane.DataPlane.of({
         capabilities: { perUserCounters: true, cutsOpenConnections: true, liveChanges: true, speedLimits: false },
-        apply: (serving) =>
+        apply: (serving, { book }) =>
           Effect.gen({ self: this }, function* () {
             yield* fail
             if (this.rejects(serving))
               return yield* new DataPlane.DataPlaneError({ reason: new DataPlane.PlaneRejected({ detail: "no" }) })
-            const restarted = !this.isRunning
+            const planned = this.bytesBeforePlannedRestart
+            if (planned !== null) {
+              this.pass(1, planned)
+              yield* book(yield* this.snapshot)
+              this.bytesBeforePlannedRestart = null
+            }
+            const restarted = !this.isRunning || planned !== null
             if (restarted) this.restart()
             this.isRunning = true
             this.applies.push(serving)
