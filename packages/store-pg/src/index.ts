@@ -1,1 +1,5 @@
-export {}
+export { StartRefused } from "./Failure.ts"
+export * as Migrations from "./Migrations.ts"
+export * as PgliteStores from "./PgliteStores.ts"
+export * as PgStores from "./PgStores.ts"
+export type { Stores } from "./Stores.ts"

@@ -1,0 +1,42 @@
+/**
+ * An exclusive hold on a data directory for the life of the process. PGlite has none of its own, and two processes on
+ * one directory destroy it.
+ *
+ * The hold is SQLite's exclusive file lock: the kernel lets go of it when the process ends, kill -9 included.
+ */
+import { Effect, type Scope } from "effect"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { StartRefused } from "./Failure.ts"
+
+const isBusy = (cause: unknown) => cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === 5
+
+const refusal = (directory: string, cause: unknown) =>
+  new StartRefused({
+    detail: isBusy(cause)
+      ? `Another process works in ${directory}. Stop it first, or talk to it: two on one directory would destroy it.`
+      : `The data directory ${directory} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`
+  })
+
+/** Makes the directory (mode 700) and holds it until the scope closes. Refuses in words when somebody else does. */
+export const hold = (directory: string): Effect.Effect<void, StartRefused, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.try({
+        try: () => {
+          mkdirSync(directory, { recursive: true, mode: 0o700 })
+          const database = new DatabaseSync(join(directory, "lock.sqlite"))
+          try {
+            database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE")
+            return database
+          } catch (cause) {
+            database.close()
+            throw cause
+          }
+        },
+        catch: (cause) => refusal(directory, cause)
+      }),
+      (database) => Effect.sync(() => database.close())
+    )
+  )

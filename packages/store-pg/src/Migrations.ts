@@ -1,0 +1,78 @@
+/** The tables' history: forward only, one transaction under an advisory lock, in a schema of the store's own. */
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql"
+import { Migrator, SqlClient } from "effect/sql"
+import { StartRefused } from "./Failure.ts"
+import { statements as people } from "./migrations/0001_people.ts"
+import { statements as inventory } from "./migrations/0002_inventory.ts"
+import { statements as subscriptions } from "./migrations/0003_subscriptions.ts"
+import { statements as usage } from "./migrations/0004_usage.ts"
+import { statements as nodeStates } from "./migrations/0005_node_states.ts"
+
+const all: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "0001_people": people,
+  "0002_inventory": inventory,
+  "0003_subscriptions": subscriptions,
+  "0004_usage": usage,
+  "0005_node_states": nodeStates
+}
+
+const table = "migration"
+
+/** The schema when none is named. */
+export const defaultSchema = "vpnmgr"
+
+/** Runs statements as they stand; none of them takes a parameter. */
+const runAll = (statements: ReadonlyArray<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
+  )
+
+const loader = Migrator.fromRecord(
+  Object.fromEntries(Object.entries(all).map(([name, statements]) => [name, runAll(statements)]))
+)
+
+const newest = Math.max(...Object.keys(all).map((name) => Number.parseInt(name, 10)))
+
+/** The SQL of all migrations, as `migrate --print` shows it. */
+export const print = (schema: string = defaultSchema): string =>
+  [
+    `CREATE SCHEMA IF NOT EXISTS "${schema}";`,
+    `SET search_path = "${schema}";`,
+    ...Object.entries(all).flatMap(([name, statements]) => [`-- ${name}`, ...statements.map((text) => `${text};`)])
+  ].join("\n\n") + "\n"
+
+/** Refuses a schema that a newer release made, or that the connection does not look in. */
+const check = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string) {
+  const [current] = yield* sql<{ readonly name: string | null }>`SELECT current_schema() AS name`
+  if (current?.name !== schema) {
+    return yield* new StartRefused({
+      detail:
+        `The connection looks in the schema ${current?.name ?? "(none)"} instead of ${schema}. ` +
+        `If a pooler drops start-up options, run: ALTER ROLE … SET search_path = ${schema}`
+    })
+  }
+  const [last] = yield* sql<{ readonly id: number | null }>`SELECT max(migration_id) AS id FROM ${sql(table)}`
+  if ((last?.id ?? 0) > newest) {
+    return yield* new StartRefused({
+      detail: `The database was migrated by a newer release (${last?.id}; this one knows ${newest}). Run that release, or restore.`
+    })
+  }
+})
+
+/** Brings the schema to the newest form. Whoever comes second waits, and finds nothing left to do. */
+export const run = Effect.fn("Migrations.run")(function* (
+  schema: string
+): Effect.fn.Return<void, StartRefused | Migrator.MigrationError | SqlError.SqlError, SqlClient.SqlClient> {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql.withTransaction(
+    Effect.gen(function* () {
+      yield* sql`SELECT set_config('lock_timeout', '0', true)`
+      yield* sql`SELECT pg_advisory_xact_lock(hashtextextended(${`${schema}.migrations`}, 0))`
+      const found = yield* sql`SELECT FROM pg_namespace WHERE nspname = ${schema}`
+      if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
+      yield* Migrator.make({})({ loader, table })
+      yield* check(sql, schema)
+    })
+  )
+})

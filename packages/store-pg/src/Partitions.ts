@@ -1,0 +1,69 @@
+/**
+ * The days of `traffic_report`: made ahead, dropped whole. A row whose day has no partition goes to the default one, so
+ * that none is ever refused, and moves to its day when that is made.
+ */
+import type { Instant } from "@vpnmgr/core"
+import { Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import { at } from "./Column.ts"
+
+const day = 86_400_000
+
+/** Days made ahead of the newest. */
+export const daysAhead = 7
+
+const nameOf = (start: Instant.Instant) =>
+  `traffic_report_${new Date(start).toISOString().slice(0, 10).replaceAll("-", "")}`
+
+const startOf = (name: string): Instant.Instant =>
+  Date.parse(`${name.slice(-8, -4)}-${name.slice(-4, -2)}-${name.slice(-2)}T00:00:00Z`)
+
+/** The start of an instant's day, UTC. */
+export const dayOf = (instant: Instant.Instant): Instant.Instant => Math.floor(instant / day) * day
+
+/** Makes the keeper of partitions over a client. Each of its verbs runs in a transaction. */
+export const make = (sql: SqlClient.SqlClient) => {
+  const existing = Effect.map(
+    sql<{ readonly name: string }>`SELECT c.relname AS name FROM pg_inherits p JOIN pg_class c ON c.oid = p.inhrelid
+      WHERE p.inhparent = 'traffic_report'::regclass AND c.relname ~ '^traffic_report_[0-9]{8}$'`,
+    (rows) => rows.map((row) => row.name)
+  )
+
+  const alone = sql`SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.partitions', 0))`
+
+  const add = Effect.fnUntraced(function* (start: Instant.Instant) {
+    const name = nameOf(start)
+    const bounds = [start, start + day].map((edge) => `'${new Date(edge).toISOString()}'`)
+    const isIn = sql`received_at >= ${at(sql, start)} AND received_at < ${at(sql, start + day)}`
+    yield* sql`CREATE TABLE ${sql(name)} (LIKE traffic_report INCLUDING ALL)`
+    yield* sql`LOCK TABLE traffic_report_default IN ACCESS EXCLUSIVE MODE`
+    yield* sql`WITH moved AS (DELETE FROM traffic_report_default WHERE ${isIn} RETURNING *)
+      INSERT INTO ${sql(name)} SELECT * FROM moved`
+    yield* sql`ALTER TABLE traffic_report ATTACH PARTITION ${sql(name)}
+      FOR VALUES FROM (${sql.literal(bounds[0]!)}) TO (${sql.literal(bounds[1]!)})`
+  })
+
+  return {
+    /** Makes the day of `instant` and the days ahead of it, where they are missing. */
+    makeAhead: (instant: Instant.Instant): Effect.Effect<void, SqlError.SqlError> =>
+      sql.withTransaction(
+        Effect.gen(function* () {
+          yield* alone
+          const names = new Set(yield* existing)
+          const days = Array.from({ length: daysAhead + 1 }, (_, index) => dayOf(instant) + index * day)
+          yield* Effect.forEach(days.filter((start) => !names.has(nameOf(start))), add, { discard: true })
+        })
+      ),
+
+    /** Drops every day that ended at or before `before`, and what lies of such days in the default partition. */
+    drop: (before: Instant.Instant): Effect.Effect<void, SqlError.SqlError> =>
+      sql.withTransaction(
+        Effect.gen(function* () {
+          yield* alone
+          const old = (yield* existing).filter((name) => startOf(name) + day <= before)
+          yield* Effect.forEach(old, (name) => sql`DROP TABLE ${sql(name)}`, { discard: true })
+          yield* sql`DELETE FROM traffic_report_default WHERE received_at < ${at(sql, dayOf(before))}`
+        })
+      )
+  }
+}

@@ -1,0 +1,136 @@
+/** Buckets in PostgreSQL: narrow rows, so that counting up stays within a page (HOT). */
+import type { Instant, Quota } from "@vpnmgr/core"
+import { BucketStore } from "@vpnmgr/core"
+import { Effect, Layer } from "effect"
+import type { SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
+import type { BucketRow } from "./Column.ts"
+import { at, bucketColumns, bucketOf, ownBucketColumns } from "./Column.ts"
+import { stored, written } from "./Failure.ts"
+import * as PgTransaction from "./PgTransaction.ts"
+
+type Key = BucketStore.BucketKey
+
+type Used = ReadonlyArray<{ readonly id: string; readonly used: string }>
+
+export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlClient> = Layer.effect(
+  BucketStore.BucketStore,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const atomic = PgTransaction.make(sql)
+
+    const keysOf = (keys: ReadonlyArray<Key>) =>
+      sql`unnest(${keys.map((key) => key.id)}::uuid[], ${keys.map((key) => key.kind)}::text[])`
+
+    const select = (columns: string, keys: ReadonlyArray<Key>, lock: string) =>
+      sql<BucketRow>`SELECT ${sql.literal(columns)} FROM bucket b
+        WHERE (b.id, b.kind) IN (SELECT * FROM ${keysOf(keys)}) ORDER BY b.kind DESC, b.id ${sql.literal(lock)}`
+
+    const insert = Effect.fn("PgBucketStore.insert")(function* (bucket: Quota.Bucket) {
+      const rows = yield* stored(sql<{ readonly ref: number }>`
+        INSERT INTO bucket (id, kind, max_traffic, period, anchor, cut, window_start, window_end, exhausted_until)
+        VALUES (${bucket.id}, ${bucket.kind}, ${bucket.maxTraffic}, ${bucket.period}, ${at(sql, bucket.anchor)},
+          ${at(sql, bucket.cut)}, ${at(sql, bucket.window.start)}, ${at(sql, bucket.window.end)},
+          ${at(sql, bucket.exhaustedUntil)})
+        RETURNING ref`)
+      return rows[0]!.ref
+    })
+
+    const read = (keys: ReadonlyArray<Key>) =>
+      keys.length === 0
+        ? Effect.succeed([])
+        : Effect.map(stored(select(bucketColumns, keys, "")), (rows) => rows.map(bucketOf))
+
+    /** What an owner used is summed by a statement of its own, which sees what was waited for. */
+    const lock = Effect.fn("PgBucketStore.lock")(function* (keys: ReadonlyArray<Key>) {
+      if (keys.length === 0) return []
+      const locked = (yield* stored(select(ownBucketColumns, keys, "FOR UPDATE"))).map(bucketOf)
+      const summed = yield* read(locked.filter((bucket) => bucket.kind === "owner"))
+      const owners = new Map(summed.map((bucket) => [bucket.id, bucket]))
+      return locked.map((bucket) => (bucket.kind === "owner" ? owners.get(bucket.id)! : bucket))
+    })
+
+    const save = Effect.fn("PgBucketStore.save")((buckets: ReadonlyArray<Quota.Bucket>) =>
+      written(sql`UPDATE bucket b SET max_traffic = new.max_traffic, period = new.period,
+          anchor = to_timestamp(new.anchor / 1000), cut = to_timestamp(new.cut / 1000),
+          window_start = to_timestamp(new.window_start / 1000), window_end = to_timestamp(new.window_end / 1000),
+          exhausted_until = to_timestamp(new.exhausted_until / 1000)
+        FROM unnest(
+          ${buckets.map((bucket) => bucket.id)}::uuid[], ${buckets.map((bucket) => bucket.kind)}::text[],
+          ${buckets.map((bucket) => bucket.maxTraffic)}::bigint[], ${buckets.map((bucket) => bucket.period)}::text[],
+          ${buckets.map((bucket) => bucket.anchor)}::float8[], ${buckets.map((bucket) => bucket.cut)}::float8[],
+          ${buckets.map((bucket) => bucket.window.start)}::float8[], ${buckets.map((bucket) => bucket.window.end)}::float8[],
+          ${buckets.map((bucket) => bucket.exhaustedUntil)}::float8[]
+        ) AS new (id, kind, max_traffic, period, anchor, cut, window_start, window_end, exhausted_until)
+        WHERE b.id = new.id AND b.kind = new.kind`)
+    )
+
+    const windowsOf = (buckets: ReadonlyArray<Quota.Bucket>) => sql`(
+      SELECT id, to_timestamp(starts / 1000) AS starts, to_timestamp(ends / 1000) AS ends FROM unnest(
+        ${buckets.map((bucket) => bucket.id)}::uuid[], ${buckets.map((bucket) => bucket.window.start)}::float8[],
+        ${buckets.map((bucket) => bucket.window.end)}::float8[]) AS given (id, starts, ends))`
+
+    const recountOwn = (buckets: ReadonlyArray<Quota.Bucket>): Effect.Effect<Used, SqlError.SqlError> =>
+      sql`WITH counted AS (
+          SELECT w.id, coalesce(sum(p.weighted), 0) AS used, coalesce(sum(p.bytes_up), 0) AS bytes_up,
+            coalesce(sum(p.bytes_down), 0) AS bytes_down
+          FROM ${windowsOf(buckets)} w
+          LEFT JOIN usage_piece p ON p.subscription_id = w.id AND p.at >= w.starts AND p.at < w.ends
+          GROUP BY w.id)
+        UPDATE bucket b SET used = c.used, bytes_up = c.bytes_up, bytes_down = c.bytes_down
+        FROM counted c WHERE b.id = c.id AND b.kind = 'subscription' RETURNING b.id, b.used`
+
+    /** An owner's counters are one row per node; those of other windows are of no more use. */
+    const recountOwners = Effect.fnUntraced(function* (buckets: ReadonlyArray<Quota.Bucket>) {
+      yield* sql`DELETE FROM owner_usage WHERE owner_id = ANY(${buckets.map((bucket) => bucket.id)}::uuid[])`
+      return yield* sql<Used[number]>`WITH counted AS (
+          INSERT INTO owner_usage (owner_id, window_start, node_id, bytes_up, bytes_down, used)
+          SELECT w.id, w.starts, p.node_id, sum(p.bytes_up), sum(p.bytes_down), sum(p.weighted)
+          FROM ${windowsOf(buckets)} w
+          JOIN owner_piece p ON p.owner_id = w.id AND p.at >= w.starts AND p.at < w.ends
+          GROUP BY w.id, w.starts, p.node_id
+          RETURNING owner_id, used)
+        SELECT owner_id AS id, sum(used) AS used FROM counted GROUP BY owner_id`
+    })
+
+    const recount = Effect.fn("PgBucketStore.recount")(function* (buckets: ReadonlyArray<Quota.Bucket>) {
+      const own = buckets.filter((bucket) => bucket.kind === "subscription")
+      const owners = buckets.filter((bucket) => bucket.kind === "owner")
+      const used = yield* stored(
+        Effect.all([own.length > 0 ? recountOwn(own) : Effect.succeed([]), owners.length > 0 ? recountOwners(owners) : Effect.succeed([])])
+      )
+      return new Map([
+        ...buckets.map((bucket) => [bucket.id, 0n] as const),
+        ...used.flat().map((row) => [row.id, BigInt(row.used)] as const)
+      ])
+    })
+
+    const flip = Effect.fn("PgBucketStore.flip")(
+      (flips: ReadonlyArray<Key & { readonly exhaustedUntil: Instant.Instant | null }>) =>
+        written(sql`WITH ordered AS (
+            SELECT b.id, b.kind FROM bucket b WHERE (b.id, b.kind) IN (SELECT * FROM ${keysOf(flips)})
+            ORDER BY b.kind DESC, b.id FOR NO KEY UPDATE)
+          UPDATE bucket b SET exhausted_until = to_timestamp(new.until / 1000)
+          FROM ordered o JOIN unnest(
+            ${flips.map((flip) => flip.id)}::uuid[], ${flips.map((flip) => flip.kind)}::text[],
+            ${flips.map((flip) => flip.exhaustedUntil)}::float8[]) AS new (id, kind, until)
+            ON new.id = o.id AND new.kind = o.kind
+          WHERE b.id = o.id AND b.kind = o.kind`)
+    )
+
+    return BucketStore.BucketStore.of({
+      insert,
+      lock,
+      read,
+      save: (buckets) => (buckets.length === 0 ? Effect.void : save(buckets)),
+      recount: (buckets) => atomic(recount(buckets)),
+      recordCut: (key, instant) =>
+        written(sql`INSERT INTO bucket_cut (bucket_id, kind, at) VALUES (${key.id}, ${key.kind}, ${at(sql, instant)})
+          ON CONFLICT DO NOTHING`),
+      flip: (flips) => (flips.length === 0 ? Effect.void : flip(flips)),
+      due: (now, limit) =>
+        stored(sql<Key>`SELECT kind, id FROM bucket WHERE window_end < 'infinity' AND window_end < ${at(sql, now)}
+          ORDER BY window_end LIMIT ${BigInt(limit)}::bigint`)
+    })
+  })
+)

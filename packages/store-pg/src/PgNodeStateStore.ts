@@ -1,0 +1,161 @@
+/** What nodes are to be told, in PostgreSQL: marks are rows added with the change, revisions are allotted after it. */
+import type { Convergence, Credential, Instant } from "@vpnmgr/core"
+import { NodeStateStore, Vault } from "@vpnmgr/core"
+import { Effect, Layer } from "effect"
+import type { Statement } from "effect/sql"
+import { SqlClient } from "effect/sql"
+import { at, millis } from "./Column.ts"
+import { stored, written } from "./Failure.ts"
+import * as Listener from "./Listener.ts"
+import { generationKey } from "./PgSettingStore.ts"
+import * as PgTransaction from "./PgTransaction.ts"
+import { make as makeRoster } from "./Roster.ts"
+
+type Service = NodeStateStore.NodeStateStore["Service"]
+
+interface HeadRow {
+  readonly generation: string
+  readonly revision: number
+}
+
+export const layer: Layer.Layer<
+  NodeStateStore.NodeStateStore,
+  never,
+  SqlClient.SqlClient | Vault.Vault | Listener.Listener
+> = Layer.effect(
+  NodeStateStore.NodeStateStore,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const listener = yield* Listener.Listener
+    const roster = makeRoster(sql, yield* Vault.Vault)
+    const atomic = PgTransaction.make(sql)
+
+    /** Adds marks, and says so on commit. `items` selects (node_id, kind, ref). */
+    const mark = (items: Statement.Fragment) =>
+      written(sql`WITH marked AS (
+          INSERT INTO node_dirty (node_id, kind, ref) SELECT DISTINCT node_id, kind, ref FROM (${items}) AS item (node_id, kind, ref)
+          RETURNING ref)
+        SELECT pg_notify(${listener.channel}, ${Listener.dirtyPayload}) WHERE EXISTS (SELECT FROM marked)`)
+
+    const markSubscriptions = (ids: ReadonlyArray<string>) => mark(sql`
+      SELECT i.node_id, item.kind, item.ref FROM subscription s
+      JOIN subscription_inbound l ON l.subscription_id = s.id
+      JOIN inbound i ON i.id = l.inbound_id
+      CROSS JOIN LATERAL (
+        SELECT 'credential', s.credential
+        UNION ALL SELECT 'bucket', b.ref FROM bucket b
+          WHERE (b.id = s.id AND b.kind = 'subscription') OR (b.id = s.owner_id AND b.kind = 'owner')
+      ) AS item (kind, ref)
+      WHERE s.id = ANY(${ids}::uuid[])`)
+
+    const markCredential = (ref: Credential.CredentialRef, subscriptionId: string) => mark(sql`
+      SELECT i.node_id, 'credential', ${ref}::int FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id
+      WHERE l.subscription_id = ${subscriptionId}`)
+
+    const markSpares = (refs: ReadonlyArray<Credential.CredentialRef>) => mark(sql`
+      SELECT n.node_id, 'credential', spare.ref FROM (SELECT DISTINCT node_id FROM inbound) n, unnest(${refs}::int[]) AS spare (ref)`)
+
+    const markBuckets: Service["markBuckets"] = (keys) => mark(sql`
+      SELECT i.node_id, 'bucket', b.ref FROM bucket b
+      JOIN subscription s ON s.deleted_at IS NULL AND CASE b.kind WHEN 'owner' THEN s.owner_id = b.id ELSE s.id = b.id END
+      JOIN subscription_inbound l ON l.subscription_id = s.id AND l.unlinked_at IS NULL
+      JOIN inbound i ON i.id = l.inbound_id
+      WHERE (b.id, b.kind) IN (SELECT * FROM unnest(${keys.map((key) => key.id)}::uuid[], ${keys.map((key) => key.kind)}::text[]))`)
+
+    const markInbounds: Service["markInbounds"] = (ids, { roster }) => mark(sql`
+      SELECT i.node_id, 'inbound', i.ref FROM inbound i WHERE i.id = ANY(${ids}::uuid[])
+      UNION ALL
+      SELECT n.node_id, 'credential', c.ref FROM (
+        SELECT DISTINCT node_id FROM inbound WHERE id = ANY(${ids}::uuid[]) AND ${roster}::boolean) n
+      JOIN credential c ON c.released AND c.retired_at IS NULL
+      WHERE c.subscription_id IS NULL OR EXISTS (
+        SELECT FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id AND i.node_id = n.node_id
+        WHERE l.subscription_id = c.subscription_id AND l.unlinked_at IS NULL)`)
+
+    const assign = Effect.gen(function* () {
+      yield* stored(sql`SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.assign', 0))`)
+      return yield* stored(sql<{ readonly nodeId: string; readonly revision: number }>`
+        WITH taken AS (DELETE FROM node_dirty RETURNING node_id, kind, ref),
+        heads AS (
+          INSERT INTO node_head AS h (node_id, revision) SELECT DISTINCT node_id, 1 FROM taken
+          ON CONFLICT (node_id) DO UPDATE SET revision = h.revision + 1 RETURNING node_id, revision),
+        items AS (
+          INSERT INTO node_item (node_id, kind, ref, revision)
+          SELECT DISTINCT t.node_id, t.kind, t.ref, h.revision FROM taken t JOIN heads h ON h.node_id = t.node_id
+          ON CONFLICT (node_id, kind, ref) DO UPDATE SET revision = EXCLUDED.revision)
+        SELECT node_id AS "nodeId", revision, pg_notify(${listener.channel}, ${Listener.assignedPrefix} || node_id)::text AS told
+        FROM heads ORDER BY node_id`)
+    })
+
+    const head: Service["head"] = Effect.fn("PgNodeStateStore.head")(function* (nodeId) {
+      const [row] = yield* stored(sql<HeadRow>`SELECT g.value AS generation, coalesce(h.revision, 0) AS revision
+        FROM setting g LEFT JOIN node_head h ON h.node_id = ${nodeId} WHERE g.key = ${generationKey}`)
+      return row!
+    })
+
+    const load: Service["load"] = Effect.fn("PgNodeStateStore.load")((nodeId, since) =>
+      stored(
+        sql
+          .withTransaction(roster(nodeId, since))
+          .pipe(Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+      )
+    )
+
+    const recordApplied: Service["recordApplied"] = Effect.fn("PgNodeStateStore.recordApplied")((nodeId, report, instant) => {
+      const isApplied = report.outcome === "applied"
+      return written(sql`INSERT INTO node_applied AS a (node_id, seen_at, served_generation, served_revision, outcome, last_error,
+          agent_version, plane_version)
+        VALUES (${nodeId}, ${at(sql, instant)}, ${isApplied ? report.generation : null}, ${isApplied ? report.revision : null},
+          ${report.outcome}, ${isApplied ? null : report.detail}, ${report.agentVersion}, ${report.planeVersion})
+        ON CONFLICT (node_id) DO UPDATE SET seen_at = EXCLUDED.seen_at, outcome = EXCLUDED.outcome,
+          served_generation = coalesce(EXCLUDED.served_generation, a.served_generation),
+          served_revision = coalesce(EXCLUDED.served_revision, a.served_revision), last_error = EXCLUDED.last_error,
+          agent_version = EXCLUDED.agent_version, plane_version = EXCLUDED.plane_version`)
+    })
+
+    const convergence = Effect.fn("PgNodeStateStore.convergence")((subscriptionId: string) =>
+      stored(sql<Convergence.NodeConvergence & { readonly lastSeenAt: Instant.Instant | null }>`
+        WITH mine AS (
+          SELECT s.credential, item.kind, item.ref, coalesce(c.released, false) AS released
+          FROM subscription s LEFT JOIN credential c ON c.ref = s.credential
+          CROSS JOIN LATERAL (
+            SELECT 'credential', s.credential
+            UNION ALL SELECT 'bucket', b.ref FROM bucket b
+              WHERE (b.id = s.id AND b.kind = 'subscription') OR (b.id = s.owner_id AND b.kind = 'owner')
+          ) AS item (kind, ref)
+          WHERE s.id = ${subscriptionId} AND s.deleted_at IS NULL),
+        nodes AS (
+          SELECT DISTINCT i.node_id FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id
+          WHERE l.subscription_id = ${subscriptionId} AND l.unlinked_at IS NULL)
+        SELECT n.node_id AS "nodeId",
+          coalesce(bool_and(m.released AND a.served_revision IS NOT NULL
+            AND (t.revision IS NOT NULL OR m.kind <> 'credential') AND coalesce(t.revision, 0) <= a.served_revision
+            AND NOT EXISTS (SELECT FROM node_dirty d WHERE d.node_id = n.node_id AND d.kind = m.kind AND d.ref = m.ref)
+          ), false) AS converged,
+          ${sql.literal(millis("max(greatest(h.reported_at, p.seen_at))"))} AS "lastSeenAt"
+        FROM nodes n CROSS JOIN mine m
+        LEFT JOIN node_item t ON t.node_id = n.node_id AND t.kind = m.kind AND t.ref = m.ref
+        LEFT JOIN node_applied a ON a.node_id = n.node_id
+          AND a.served_generation = (SELECT value FROM setting WHERE key = ${generationKey})
+        LEFT JOIN node_applied p ON p.node_id = n.node_id
+        LEFT JOIN node_health h ON h.node_id = n.node_id
+        GROUP BY n.node_id ORDER BY n.node_id`)
+    )
+
+    return NodeStateStore.NodeStateStore.of({
+      markSubscriptions,
+      markCredential,
+      markSpares,
+      markBuckets,
+      markInbounds,
+      assign: Effect.map(atomic(assign), (rows) => rows.map(({ nodeId, revision }) => ({ nodeId, revision }))),
+      head,
+      load,
+      recordApplied,
+      convergence,
+      dirtied: listener.dirtied,
+      assigned: listener.assigned,
+      isListening: listener.isListening
+    })
+  })
+)

@@ -1,0 +1,156 @@
+/** Subscriptions in PostgreSQL. A deleted one stays as a tombstone, so that late bytes find their owner. */
+import type { Instant, Subscription } from "@vpnmgr/core"
+import { Id, SubscriptionStore, Vault } from "@vpnmgr/core"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import type { BucketRow } from "./Column.ts"
+import { at, bucketColumns, bucketOf, millis } from "./Column.ts"
+import { stored, written } from "./Failure.ts"
+import type { InboundRow } from "./InboundRow.ts"
+import { inboundColumns, make as makeInboundRow } from "./InboundRow.ts"
+import { place } from "./PgCredentialStore.ts"
+import * as PgTransaction from "./PgTransaction.ts"
+
+const columns = `s.id, s.link, s.owner_id AS "ownerId", s.title, s.description, ${millis("s.expires_at")} AS "expiresAt",
+  s.max_traffic AS "maxTraffic", s.max_speed AS "maxSpeed", s.traffic_reset_period AS "trafficResetPeriod",
+  s.is_suspended AS "isSuspended", ${millis("s.anchor")} AS anchor,
+  ARRAY(SELECT l.inbound_id FROM subscription_inbound l
+    WHERE l.subscription_id = s.id AND l.unlinked_at IS NULL ORDER BY l.inbound_id) AS "inboundIds",
+  s.credential, ${millis("s.created_at")} AS "createdAt", ${millis("s.updated_at")} AS "updatedAt"`
+
+interface ConfigRow extends Subscription.Subscription {
+  readonly secret: Uint8Array
+  readonly up: string
+  readonly down: string
+  /** JSON, `bucketColumns` each; numbers that JSON cannot hold as text. */
+  readonly buckets: ReadonlyArray<Omit<BucketRow, "maxTraffic"> & { readonly maxTraffic: string | null }>
+  readonly inbounds: ReadonlyArray<InboundRow>
+}
+
+/** JSON has no Infinity: PostgreSQL writes it as a string. */
+const bucketOfJson = (row: ConfigRow["buckets"][number]) =>
+  bucketOf({
+    ...row,
+    maxTraffic: row.maxTraffic === null ? null : BigInt(row.maxTraffic),
+    windowEnd: Number(row.windowEnd),
+    exhaustedUntil: row.exhaustedUntil === null ? null : Number(row.exhaustedUntil)
+  })
+
+export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlClient.SqlClient | Vault.Vault> =
+  Layer.effect(
+    SubscriptionStore.SubscriptionStore,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const vault = yield* Vault.Vault
+      const inboundRow = makeInboundRow(vault)
+      const atomic = PgTransaction.make(sql)
+
+      const insert = Effect.fn("PgSubscriptionStore.insert")((subscription: Subscription.Subscription) =>
+        written(sql`
+          WITH made AS (
+            INSERT INTO subscription (id, link, owner_id, title, description, expires_at, max_traffic, max_speed,
+              traffic_reset_period, is_suspended, anchor, credential, created_at, updated_at)
+            VALUES (${subscription.id}, ${subscription.link}, ${subscription.ownerId}, ${subscription.title},
+              ${subscription.description}, ${at(sql, subscription.expiresAt)}, ${subscription.maxTraffic},
+              ${subscription.maxSpeed}, ${subscription.trafficResetPeriod}, ${subscription.isSuspended},
+              ${at(sql, subscription.anchor)}, ${subscription.credential}, ${at(sql, subscription.createdAt)},
+              ${at(sql, subscription.updatedAt)})
+            RETURNING id, owner_id, created_at),
+          owned AS (INSERT INTO subscription_owner (subscription_id, since, owner_id)
+            SELECT id, '-infinity', owner_id FROM made)
+          INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
+          SELECT DISTINCT id, inbound_id, created_at FROM made, unnest(${subscription.inboundIds}::uuid[]) AS l (inbound_id)`)
+      )
+
+      const update = Effect.fn("PgSubscriptionStore.update")((subscription: Subscription.Subscription) =>
+        written(sql`UPDATE subscription SET link = ${subscription.link}, owner_id = ${subscription.ownerId},
+            title = ${subscription.title}, description = ${subscription.description},
+            expires_at = ${at(sql, subscription.expiresAt)}, max_traffic = ${subscription.maxTraffic},
+            max_speed = ${subscription.maxSpeed}, traffic_reset_period = ${subscription.trafficResetPeriod},
+            is_suspended = ${subscription.isSuspended}, anchor = ${at(sql, subscription.anchor)},
+            credential = ${subscription.credential}, created_at = ${at(sql, subscription.createdAt)},
+            updated_at = ${at(sql, subscription.updatedAt)}
+          WHERE id = ${subscription.id} AND deleted_at IS NULL`)
+      )
+
+      const unlink = (id: string, kept: ReadonlyArray<string>, instant: Instant.Instant) =>
+        written(sql`UPDATE subscription_inbound SET unlinked_at = ${at(sql, instant)}
+          WHERE subscription_id = ${id} AND unlinked_at IS NULL AND inbound_id <> ALL(${kept}::uuid[])`)
+
+      const setInbounds = Effect.fn("PgSubscriptionStore.setInbounds")(
+        (id: string, inboundIds: ReadonlyArray<string>, instant: Instant.Instant) =>
+          Effect.andThen(
+            unlink(id, inboundIds, instant),
+            written(sql`INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
+              SELECT DISTINCT s.id, l.inbound_id, ${at(sql, instant)}
+              FROM subscription s, unnest(${inboundIds}::uuid[]) AS l (inbound_id)
+              WHERE s.id = ${id} AND s.deleted_at IS NULL
+              ON CONFLICT (subscription_id, inbound_id) DO UPDATE
+                SET unlinked_at = NULL, linked_at = EXCLUDED.linked_at WHERE subscription_inbound.unlinked_at IS NOT NULL`)
+          )
+      )
+
+      const forConfig = Effect.fn("PgSubscriptionStore.forConfig")(function* (link: string) {
+        const [row] = yield* stored(sql<ConfigRow>`SELECT ${sql.literal(columns)}, c.secret, own.bytes_up AS up,
+            own.bytes_down AS down,
+            (SELECT json_agg(x ORDER BY x.kind DESC) FROM (
+              SELECT d.kind, d.id, d.ref, d."maxTraffic"::text, d.period, d.anchor, d.cut, d."windowStart", d."windowEnd",
+                d."exhaustedUntil", d.used::text
+              FROM (SELECT ${sql.literal(bucketColumns)} FROM bucket b
+                WHERE (b.id = s.id AND b.kind = 'subscription') OR (b.id = s.owner_id AND b.kind = 'owner')) d) x) AS buckets,
+            (SELECT coalesce(json_agg(x ORDER BY x.id), '[]') FROM (
+              SELECT ${sql.literal(inboundColumns)} FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id
+              WHERE l.subscription_id = s.id AND l.unlinked_at IS NULL) x) AS inbounds
+          FROM subscription s
+          JOIN credential c ON c.ref = s.credential AND c.secret IS NOT NULL
+          JOIN bucket own ON own.id = s.id AND own.kind = 'subscription'
+          WHERE s.link = ${link} AND s.deleted_at IS NULL`)
+        if (row === undefined) return null
+        const { secret, up, down, buckets, inbounds, ...subscription } = row
+        const [bucket, ownerBucket] = buckets.map(bucketOfJson)
+        return {
+          subscription,
+          bucket: bucket!,
+          ownerBucket: ownerBucket ?? null,
+          credentialSecret: yield* Effect.orDie(vault.open(place(subscription.credential), secret)),
+          up: BigInt(up),
+          down: BigInt(down),
+          inbounds: yield* Effect.forEach(inbounds, inboundRow.open)
+        }
+      })
+
+      return SubscriptionStore.SubscriptionStore.of({
+        insert,
+        update,
+        get: (id) =>
+          Id.isUuid(id)
+            ? Effect.map(
+                stored(sql<Subscription.Subscription>`SELECT ${sql.literal(columns)} FROM subscription s
+                  WHERE s.id = ${id} AND s.deleted_at IS NULL`),
+                ([row]) => row ?? null
+              )
+            : Effect.succeed(null),
+        list: ({ ownerId }, { after, limit }) =>
+          stored(sql<Subscription.Subscription>`SELECT ${sql.literal(columns)} FROM subscription s
+            WHERE ${sql.and([
+              sql`s.deleted_at IS NULL`,
+              ...(ownerId === undefined ? [] : ownerId === null ? [sql`s.owner_id IS NULL`] : [sql`s.owner_id = ${ownerId}`]),
+              ...(after === null ? [] : [sql`s.id > ${after}`])
+            ])} ORDER BY s.id LIMIT ${BigInt(limit)}::bigint`),
+        setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),
+        recordOwner: (id, ownerId, since) =>
+          written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)
+            VALUES (${id}, ${at(sql, since)}, ${ownerId})
+            ON CONFLICT (subscription_id, since) DO UPDATE SET owner_id = EXCLUDED.owner_id`),
+        delete: (id, instant) =>
+          atomic(
+            Effect.andThen(
+              unlink(id, [], instant),
+              written(sql`UPDATE subscription SET link = NULL, title = NULL, description = NULL,
+                deleted_at = ${at(sql, instant)} WHERE id = ${id} AND deleted_at IS NULL`)
+            )
+          ),
+        forConfig
+      })
+    })
+  )

@@ -1,0 +1,10 @@
+/** What every store promises, on PostgreSQL. */
+import { StoreSuites } from "@vpnmgr/conformance"
+import { describe } from "vitest"
+import { database, postgres, skipped } from "./Databases.ts"
+
+const url = await database()
+
+describe.skipIf(skipped !== "")(`PostgreSQL${skipped}`, () => {
+  StoreSuites.suite("PostgreSQL", postgres(url), { sideBySide: true })
+})

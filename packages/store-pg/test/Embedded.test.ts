@@ -1,0 +1,6 @@
+/** What every store promises, on PGlite. */
+import { StoreSuites } from "@vpnmgr/conformance"
+import { Layer } from "effect"
+import { pglite } from "./Databases.ts"
+
+StoreSuites.suite("PGlite", Layer.fresh(pglite), { sideBySide: false })
