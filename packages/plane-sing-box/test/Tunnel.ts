@@ -35,7 +35,7 @@ export interface Flow {
 
 export interface Tunnel {
   /** Asks the origin for bytes; 0 per second = as fast as it goes. */
-  readonly download: (port: number, bytes: number, perSecond?: number) => Promise<Flow>
+  readonly download: (port: number, bytes: number, perSecond?: number, host?: string) => Promise<Flow>
   /** Gives the origin bytes. */
   readonly upload: (port: number, bytes: number) => Promise<Flow>
   /** The SOCKS port. */
@@ -43,8 +43,10 @@ export interface Tunnel {
   readonly close: () => Promise<void>
 }
 
-const address = (host: string, port: number) =>
-  Buffer.from([5, 1, 0, 1, ...host.split(".").map(Number), port >> 8, port & 255])
+const address = (host: string, port: number) => {
+  const target = /^[\d.]+$/.test(host) ? [1, ...host.split(".").map(Number)] : [3, host.length, ...Buffer.from(host)]
+  return Buffer.from([5, 1, 0, ...target, port >> 8, port & 255])
+}
 
 const negotiate = async (socket: Socket, host: string, port: number) => {
   socket.write(Buffer.from([5, 1, 0]))
@@ -104,8 +106,8 @@ export const start = async (binary: string, entry: ClientConfig.ClientEntry): Pr
   }
   return {
     port,
-    download: (origin, bytes, perSecond = 0) =>
-      open(port, origin, [Buffer.from(`down ${bytes} ${perSecond}\n`)], Origin.host),
+    download: (origin, bytes, perSecond = 0, host = Origin.host) =>
+      open(port, origin, [Buffer.from(`down ${bytes} ${perSecond}\n`)], host),
     upload: (origin, bytes) =>
       open(port, origin, [Buffer.from(`up ${bytes}\n`), Buffer.alloc(bytes, "u")], Origin.host),
     close: async () => {
