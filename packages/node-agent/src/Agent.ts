@@ -45,7 +45,9 @@ const leave = Effect.gen(function* () {
   const reporter = yield* Reporter.Reporter
   yield* meter.read().pipe(
     Effect.timeoutOption(farewell),
-    Effect.catch((error) => Effect.logWarning("no last reading: the next agent takes it", { reason: error.reason._tag }))
+    Effect.catch((error) =>
+      Effect.logWarning("no last reading: the next agent takes it", { reason: error.reason._tag })
+    )
   )
   yield* reporter.flush.pipe(
     Effect.timeoutOption(farewell),

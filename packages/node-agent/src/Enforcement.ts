@@ -75,7 +75,11 @@ export const make = Effect.fn("Enforcement.make")(function* () {
   reporter.name(() => last?.version ?? null)
   if (state !== null) yield* meter.follow(state)
 
-  const conclude = Effect.fnUntraced(function* (of: NodeState.NodeState, how: Outcome["outcome"], detail: string | null) {
+  const conclude = Effect.fnUntraced(function* (
+    of: NodeState.NodeState,
+    how: Outcome["outcome"],
+    detail: string | null
+  ) {
     const next: Outcome = {
       generation: of.generation,
       revision: of.revision,
@@ -111,7 +115,12 @@ export const make = Effect.fn("Enforcement.make")(function* () {
     if (needed(narrowed)) yield* apply(narrowed)
   })
 
-  const refused = Effect.fnUntraced(function* (of: NodeState.NodeState, wanted: Serving.Serving, detail: string, now: number) {
+  const refused = Effect.fnUntraced(function* (
+    of: NodeState.NodeState,
+    wanted: Serving.Serving,
+    detail: string,
+    now: number
+  ) {
     if (rejected?.state !== of)
       yield* Effect.logError("the plane rejects the state: serving the last one it accepted, less what is cut", {
         revision: of.revision,

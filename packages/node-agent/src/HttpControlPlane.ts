@@ -1,9 +1,16 @@
 /** The control plane over HTTP (`/node/v1`). The key goes into one header and nowhere else. */
 import { gzipSync } from "node:zlib"
-import { Effect, Layer, Redacted, Schema } from "effect"
+import { Effect, Layer, type Redacted, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { Convergence, NodeState, TrafficReport } from "@vpnmgr/core"
-import { ControlPlane, ControlPlaneError, ProtocolUnknown, Refused, Unreachable, upgradeAdvice } from "./ControlPlane.ts"
+import {
+  ControlPlane,
+  ControlPlaneError,
+  ProtocolUnknown,
+  Refused,
+  Unreachable,
+  upgradeAdvice
+} from "./ControlPlane.ts"
 
 export interface HttpOptions {
   /** The server's address, such as `https://vpn.example.org`; a path in front of `/node/v1` is kept. */
@@ -62,7 +69,9 @@ const judge = Effect.fnUntraced(function* (response: HttpClientResponse.HttpClie
   )
   const detail = (body.detail ?? body.title ?? `the server answered ${status}`).slice(0, 500)
   if (body.code === "unsupported_protocol")
-    return yield* failed(new ProtocolUnknown({ theirs: response.headers["vpnmgr-protocol"] ?? "unknown", advice: detail }))
+    return yield* failed(
+      new ProtocolUnknown({ theirs: response.headers["vpnmgr-protocol"] ?? "unknown", advice: detail })
+    )
   const isPassing = status >= 500 || status === 408 || status === 425 || status === 429
   return yield* isPassing ? unreachable(detail) : failed(new Refused({ status, code: body.code ?? null, detail }))
 })

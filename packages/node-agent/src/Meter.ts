@@ -47,9 +47,12 @@ const tell = Effect.fnUntraced(function* (booked: Spool.Booked) {
       { bytes: String(booked.uncounted) }
     )
   if (booked.backwards.length > 0)
-    yield* Effect.logError("counters of the plane went backwards within one run: taken as they are, nothing subtracted", {
-      counters: booked.backwards.length
-    })
+    yield* Effect.logError(
+      "counters of the plane went backwards within one run: taken as they are, nothing subtracted",
+      {
+        counters: booked.backwards.length
+      }
+    )
 })
 
 export const make = Effect.fn("Meter.make")(function* (options: MeterOptions) {
@@ -115,6 +118,5 @@ export const make = Effect.fn("Meter.make")(function* (options: MeterOptions) {
 })
 
 /** Reads the plane of the context into the spool of the context. */
-export const layer = (
-  options: MeterOptions = {}
-): Layer.Layer<Meter, never, DataPlane.DataPlane | Spool.Spool> => Layer.effect(Meter, make(options))
+export const layer = (options: MeterOptions = {}): Layer.Layer<Meter, never, DataPlane.DataPlane | Spool.Spool> =>
+  Layer.effect(Meter, make(options))

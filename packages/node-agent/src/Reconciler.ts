@@ -77,7 +77,7 @@ export const make = Effect.fn("Reconciler.make")(function* (options: ReconcilerO
 
   const polling = Effect.gen(function* () {
     let before: string | null = null
-    for (let tries = 0; ; ) {
+    for (let tries = 0; ;) {
       const wasWhole = wantsWhole
       const error = yield* poll(options.wait ?? 30).pipe(
         Effect.as(null),

@@ -130,6 +130,5 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
 })
 
 /** Reports what the spool of the context holds. */
-export const layer = (
-  options: ReporterOptions = {}
-): Layer.Layer<Reporter, never, Spool.Spool | ControlPlane> => Layer.effect(Reporter, make(options))
+export const layer = (options: ReporterOptions = {}): Layer.Layer<Reporter, never, Spool.Spool | ControlPlane> =>
+  Layer.effect(Reporter, make(options))

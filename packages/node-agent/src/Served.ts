@@ -1,6 +1,5 @@
 /** Rules on what a plane serves: when it differs, how little of it remains, when the clock alone changes it. */
-import { NodeState, type Instant, type Serving } from "@vpnmgr/core"
-import { Instant as Instants } from "@vpnmgr/core"
+import { Instant, type NodeState, type Serving } from "@vpnmgr/core"
 
 const sameSet = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean =>
   a.size === b.size && [...a].every((item) => b.has(item))
@@ -15,7 +14,10 @@ export const equal = (a: Serving.Serving, b: Serving.Serving): boolean =>
   a.credentials.every((one, index) => {
     const other = b.credentials[index]
     return (
-      other !== undefined && one.ref === other.ref && sameSet(one.open, other.open) && sameAccess(one.access, other.access)
+      other !== undefined &&
+      one.ref === other.ref &&
+      sameSet(one.open, other.open) &&
+      sameAccess(one.access, other.access)
     )
   })
 
@@ -45,7 +47,7 @@ export const nextChange = (
   standings: ReadonlyMap<number, NodeState.Standing>,
   now: Instant.Instant
 ): Instant.Instant => {
-  let next: Instant.Instant = Instants.never
+  let next: Instant.Instant = Instant.never
   const consider = (instant: Instant.Instant | null): void => {
     if (instant !== null && instant > now && instant < next) next = instant
   }

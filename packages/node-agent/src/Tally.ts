@@ -92,7 +92,8 @@ export const spent =
     const grant = of.grants.get(bucket)
     let sum = 0n
     for (const piece of tally.get(bucket)?.values() ?? []) {
-      const counts = "instant" in after ? piece.to > after.instant : grant === undefined || isAfterGrant(grant, piece, spool)
+      const counts =
+        "instant" in after ? piece.to > after.instant : grant === undefined || isAfterGrant(grant, piece, spool)
       if (counts) sum += piece.weighted
     }
     return sum

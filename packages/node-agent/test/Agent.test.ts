@@ -245,7 +245,9 @@ describe("Agent", () => {
       const agent = yield* start(plane, server, at)
       yield* TestClock.adjust("1 second")
       plane.rejects = (serving) => serving.credentials.some(({ ref }) => ref === 9)
-      server.states.push(state(2, { credentials: [credential(1, { open: [] }), credential(2), credential(9, { buckets: [] })] }))
+      server.states.push(
+        state(2, { credentials: [credential(1, { open: [] }), credential(2), credential(9, { buckets: [] })] })
+      )
       yield* TestClock.adjust("1 minute")
       assert.isFalse(plane.isOpen(1))
       assert.isTrue(plane.isOpen(2))
@@ -303,7 +305,12 @@ describe("Agent", () => {
 
   it.effect("counts nothing twice when its spool was deleted while the plane ran on", () =>
     Effect.gen(function* () {
-      const [plane, server, at, planeDirectory] = [new FakePlane(), new FakeServer(), yield* directory, yield* directory]
+      const [plane, server, at, planeDirectory] = [
+        new FakePlane(),
+        new FakeServer(),
+        yield* directory,
+        yield* directory
+      ]
       server.states.push(state(1))
       const first = yield* start(plane, server, at, { planeDirectory })
       yield* TestClock.adjust("4 seconds")
@@ -331,10 +338,13 @@ describe("Agent", () => {
       plane.pass(1, 5)
       yield* TestClock.adjust("2 minutes")
       const entries = server.received.filter(({ batch }) => batch.entries.length > 0).map(({ batch }) => batch)
-      assert.deepStrictEqual(entries.map(({ to, entries: [only] }) => [to, only?.bytesUp]), [
-        [15_000, 10n],
-        [17_000, 5n]
-      ])
+      assert.deepStrictEqual(
+        entries.map(({ to, entries: [only] }) => [to, only?.bytesUp]),
+        [
+          [15_000, 10n],
+          [17_000, 5n]
+        ]
+      )
       yield* stop(agent)
     })
   )

@@ -13,7 +13,10 @@ type Step =
   | { readonly kind: "clock"; readonly by: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("pass"), credential: fc.integer({ min: 1, max: 3 }), bytes: fc.nat(5000) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant("pass"), credential: fc.integer({ min: 1, max: 3 }), bytes: fc.nat(5000) })
+  },
   {
     weight: 5,
     arbitrary: fc.record({
@@ -55,7 +58,11 @@ const play = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, maxBatches
     const waiting = yield* spool.next
     if (waiting === null || outcome === "never arrived") return
     const { batch } = waiting
-    const digest = JSON.stringify([batch.from, batch.to, batch.entries.map((e) => [e.credential, `${e.bytesUp}/${e.bytesDown}`])])
+    const digest = JSON.stringify([
+      batch.from,
+      batch.to,
+      batch.entries.map((e) => [e.credential, `${e.bytesUp}/${e.bytesDown}`])
+    ])
     const known = taken.get(`${batch.spool}/${batch.seq}`)
     assert.isTrue(known === undefined || known === digest, "a batch once sent never changes")
     if (known === undefined)

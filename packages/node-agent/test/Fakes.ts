@@ -137,7 +137,9 @@ export class FakeServer {
             this.received.push(report)
             if (this.refusal !== null) return yield* refuse(this.refusal)
             const name = `${batch.spool}/${batch.seq}`
-            const digest = JSON.stringify(batch, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))
+            const digest = JSON.stringify(batch, (_, value: unknown) =>
+              typeof value === "bigint" ? String(value) : value
+            )
             if (this.conflicts.has(batch.seq) || (this.taken.get(name) ?? digest) !== digest) return yield* refuse(409)
             if (!this.taken.has(name))
               for (const { credential, bytesUp, bytesDown } of batch.entries)
@@ -164,10 +166,7 @@ export const inbound = (ref: number, trafficMultiplier = 1000): NodeState.NodeSt
   settings: { protocol: "shadowsocks", serverKey: "AAAAAAAAAAAAAAAAAAAAAA==" }
 })
 
-export const credential = (
-  ref: number,
-  more: Partial<NodeState.NodeCredential> = {}
-): NodeState.NodeCredential => ({
+export const credential = (ref: number, more: Partial<NodeState.NodeCredential> = {}): NodeState.NodeCredential => ({
   ref,
   access: [{ inbound: 1, access: { protocol: "shadowsocks", key: "AAAAAAAAAAAAAAAAAAAAAA==" } }],
   open: [1],

@@ -150,7 +150,10 @@ describe("Spool", () => {
       yield* spool.book(reading("a", 2000, ...many(3)), grain)
       yield* spool.seal(2000)
       const sent = yield* sendAll(spool)
-      assert.deepStrictEqual(sent.map(({ batch }) => batch.entries.length), [20_000, 500])
+      assert.deepStrictEqual(
+        sent.map(({ batch }) => batch.entries.length),
+        [20_000, 500]
+      )
       assert.strictEqual(bytes(sent), 20_500 * 3)
     })
   )
@@ -161,7 +164,10 @@ describe("Spool", () => {
       yield* spool.seal(5000)
       yield* spool.seal(6000)
       const sent = yield* sendAll(spool)
-      assert.deepStrictEqual(sent.map(({ batch }) => batch.entries.length), [0])
+      assert.deepStrictEqual(
+        sent.map(({ batch }) => batch.entries.length),
+        [0]
+      )
     })
   )
 

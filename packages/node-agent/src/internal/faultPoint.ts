@@ -8,7 +8,7 @@ import { Effect } from "effect"
 
 declare const __VPNMGR_TEST_BUILD__: boolean | undefined
 
-const isTestBuild: boolean = typeof __VPNMGR_TEST_BUILD__ === "undefined" ? false : __VPNMGR_TEST_BUILD__ === true
+const isTestBuild = typeof __VPNMGR_TEST_BUILD__ !== "undefined" && __VPNMGR_TEST_BUILD__
 
 const probabilityOf = (name: string): number => {
   const pairs = (process.env["VPNMGR_KILL_AT"] ?? "").split(",")

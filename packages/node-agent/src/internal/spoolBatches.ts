@@ -4,8 +4,7 @@
  * transaction.
  */
 import type { DatabaseSync } from "node:sqlite"
-import type { Instant } from "@vpnmgr/core"
-import { TrafficReport } from "@vpnmgr/core"
+import { type Instant, TrafficReport } from "@vpnmgr/core"
 import type { Amount } from "../Baseline.ts"
 import type { Counted } from "../Tally.ts"
 import { readMeta, writeMeta } from "./spoolFile.ts"
@@ -62,7 +61,9 @@ export const append = (
   const group = Rows.open(db).map(({ seq, size }) => ({ seq, size }))
   const holds = db.prepare("SELECT 1 FROM entry WHERE seq = ? AND credential = ? AND inbound = ?")
   const insert = db.prepare("INSERT INTO entry VALUES (?, ?, ?, ?, ?)")
-  const raise = db.prepare("UPDATE entry SET up = up + ?, down = down + ? WHERE seq = ? AND credential = ? AND inbound = ?")
+  const raise = db.prepare(
+    "UPDATE entry SET up = up + ?, down = down + ? WHERE seq = ? AND credential = ? AND inbound = ?"
+  )
 
   const place = ({ credential, inbound, up, down }: Amount): number => {
     const home = group.find(({ seq }) => holds.get(seq, credential, inbound) !== undefined)

@@ -1,7 +1,6 @@
 /** What a spool keeps of batches it may delete: the weighed pieces that grants, or windows to come, still ask for. */
 import type { DatabaseSync } from "node:sqlite"
-import type { Instant } from "@vpnmgr/core"
-import { Instant as Instants } from "@vpnmgr/core"
+import { Instant } from "@vpnmgr/core"
 import type { Piece, Scales } from "../Tally.ts"
 import { wanted, weigh } from "../Tally.ts"
 import * as Rows from "./spoolRows.ts"
@@ -15,7 +14,7 @@ export interface Carry {
 }
 
 const edgeOf = ({ scales, grain }: Carry, piece: Piece): Instant.Instant => {
-  const end = scales.grants.get(piece.bucket)?.windowEnd ?? Instants.never
+  const end = scales.grants.get(piece.bucket)?.windowEnd ?? Instant.never
   return piece.to > end ? Math.ceil(piece.to / grain) * grain : 0
 }
 
@@ -55,7 +54,9 @@ export const fold = (db: DatabaseSync, acknowledgedTo: number, carry: Carry): vo
     const row = rows.get(name)
     if (row !== undefined) save.run(row.bucket, row.edge, row.seq, row.to, String(row.weighted))
   }
-  db.prepare("DELETE FROM entry WHERE seq IN (SELECT seq FROM batch WHERE state = 'acknowledged' AND seq <= ?)").run(acknowledgedTo)
+  db.prepare("DELETE FROM entry WHERE seq IN (SELECT seq FROM batch WHERE state = 'acknowledged' AND seq <= ?)").run(
+    acknowledgedTo
+  )
   db.prepare("DELETE FROM batch WHERE state = 'acknowledged' AND seq <= ?").run(acknowledgedTo)
 }
 

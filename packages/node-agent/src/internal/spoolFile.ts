@@ -85,7 +85,9 @@ export const open = (directory: string, planeDirectory: string): SpoolFile => {
   fs.closeSync(fs.openSync(file, "a", 0o600))
   const db = new DatabaseSync(file)
   try {
-    db.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY")
+    db.exec(
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY"
+    )
     const found = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0)
     if (found > version) throw new Error(`spool.sqlite has format ${found}: a newer agent wrote it, upgrade this one`)
     return transact(db, () => {
