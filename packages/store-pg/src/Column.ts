@@ -9,9 +9,12 @@ export const millis = (column: string): string => `(extract(epoch FROM ${column}
 export const at = (sql: SqlClient.SqlClient, instant: Instant.Instant | null): Statement.Fragment =>
   sql`to_timestamp(${instant}::float8 / 1000)`
 
-/** Writes a whole number of any size as numeric. */
-export const numerics = (sql: SqlClient.SqlClient, values: ReadonlyArray<bigint>): Statement.Fragment =>
-  sql`${values.map(String)}::text[]::numeric[]`
+/**
+ * Writes numbers, ids or nulls as an array's text, to be cast: `${list(values)}::text::float8[]`. The client infers an
+ * array's type from its elements, which nulls and numbers of unlike size do not have. Not for what a person typed.
+ */
+export const list = (values: ReadonlyArray<number | bigint | string | null>): string =>
+  `{${values.map((value) => value ?? "NULL").join(",")}}`
 
 /** A bucket as `bucketColumns` reads it. */
 export interface BucketRow extends Omit<Quota.Bucket, "window" | "used"> {

@@ -35,7 +35,9 @@ const unavailable = (error: SqlError.SqlError) =>
 
 const detailOf = (error: SqlError.SqlError): string => {
   const { cause } = error.reason
-  return cause instanceof Error && cause.message !== error.message ? `${error.message}: ${cause.message}` : error.message
+  return cause instanceof Error && cause.message !== error.message
+    ? `${error.message}: ${cause.message}`
+    : error.message
 }
 
 const contended = Effect.flatMap(Attempt, (attempt) => {
@@ -67,21 +69,25 @@ export const translate = (error: SqlError.SqlError): Effect.Effect<never, Transa
 }
 
 /** Runs statements of a port: their failures become the port's. */
-export const stored = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Transaction.StoreError, R> =>
-  Effect.catch(effect, translate)
+export const stored = <A, R>(
+  effect: Effect.Effect<A, SqlError.SqlError, R>
+): Effect.Effect<A, Transaction.StoreError, R> => Effect.catch(effect, translate)
 
 /** The same, for a statement whose rows nobody asks for. */
-export const written = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<void, Transaction.StoreError, R> =>
-  Effect.asVoid(stored(effect))
+export const written = <A, R>(
+  effect: Effect.Effect<A, SqlError.SqlError, R>
+): Effect.Effect<void, Transaction.StoreError, R> => Effect.asVoid(stored(effect))
 
 const inWords = (error: unknown): string =>
   SqlError.isSqlError(error)
     ? error.message
     : error instanceof Transaction.StoreError
       ? inWords(error.reason)
-    : error instanceof Transaction.StoreUnavailable ? error.detail : error instanceof Error
-      ? error.message + (error.cause === undefined ? "" : `: ${inWords(error.cause)}`)
-      : String(error)
+      : error instanceof Transaction.StoreUnavailable
+        ? error.detail
+        : error instanceof Error
+          ? error.message + (error.cause === undefined ? "" : `: ${inWords(error.cause)}`)
+          : String(error)
 
 /** Turns whatever kept a store from starting into words. */
 export const refuse = (error: Error): StartRefused =>

@@ -51,7 +51,11 @@ export const make = (sql: SqlClient.SqlClient) => {
           yield* alone
           const names = new Set(yield* existing)
           const days = Array.from({ length: daysAhead + 1 }, (_, index) => dayOf(instant) + index * day)
-          yield* Effect.forEach(days.filter((start) => !names.has(nameOf(start))), add, { discard: true })
+          yield* Effect.forEach(
+            days.filter((start) => !names.has(nameOf(start))),
+            add,
+            { discard: true }
+          )
         })
       ),
 

@@ -2,7 +2,7 @@
 import { AuditLog } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { at, millis } from "./Column.ts"
+import { at, list, millis } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
 
 export const layer: Layer.Layer<AuditLog.AuditStore, never, SqlClient.SqlClient> = Layer.effect(
@@ -16,7 +16,7 @@ export const layer: Layer.Layer<AuditLog.AuditStore, never, SqlClient.SqlClient>
               sql`INSERT INTO audit_log (id, timestamp, actor_id, action, target_type, target_id, meta)
                 SELECT id, to_timestamp(timestamp / 1000), actor_id, action, target_type, target_id, meta::jsonb
                 FROM unnest(
-                  ${records.map((each) => each.id)}::uuid[], ${records.map((each) => each.timestamp)}::float8[],
+                  ${records.map((each) => each.id)}::uuid[], ${list(records.map((each) => each.timestamp))}::text::float8[],
                   ${records.map((each) => each.actorId)}::uuid[], ${records.map((each) => each.action)}::text[],
                   ${records.map((each) => each.targetType)}::text[], ${records.map((each) => each.targetId)}::uuid[],
                   ${records.map((each) => JSON.stringify(each.meta))}::text[]

@@ -5,7 +5,7 @@ import { Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
 import { SqlClient } from "effect/sql"
 import type { BucketRow } from "./Column.ts"
-import { at, bucketColumns, bucketOf, ownBucketColumns } from "./Column.ts"
+import { at, bucketColumns, bucketOf, list, ownBucketColumns } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
 import * as PgTransaction from "./PgTransaction.ts"
 
@@ -51,24 +51,24 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
     })
 
     const save = Effect.fn("PgBucketStore.save")((buckets: ReadonlyArray<Quota.Bucket>) =>
-      written(sql`UPDATE bucket b SET max_traffic = new.max_traffic, period = new.period,
+      written(sql`UPDATE bucket b SET max_traffic = new.max_traffic, period = nullif(new.period, ''),
           anchor = to_timestamp(new.anchor / 1000), cut = to_timestamp(new.cut / 1000),
           window_start = to_timestamp(new.window_start / 1000), window_end = to_timestamp(new.window_end / 1000),
           exhausted_until = to_timestamp(new.exhausted_until / 1000)
         FROM unnest(
           ${buckets.map((bucket) => bucket.id)}::uuid[], ${buckets.map((bucket) => bucket.kind)}::text[],
-          ${buckets.map((bucket) => bucket.maxTraffic)}::bigint[], ${buckets.map((bucket) => bucket.period)}::text[],
-          ${buckets.map((bucket) => bucket.anchor)}::float8[], ${buckets.map((bucket) => bucket.cut)}::float8[],
-          ${buckets.map((bucket) => bucket.window.start)}::float8[], ${buckets.map((bucket) => bucket.window.end)}::float8[],
-          ${buckets.map((bucket) => bucket.exhaustedUntil)}::float8[]
+          ${list(buckets.map((bucket) => bucket.maxTraffic))}::text::bigint[], ${buckets.map((bucket) => bucket.period ?? "")}::text[],
+          ${list(buckets.map((bucket) => bucket.anchor))}::text::float8[], ${list(buckets.map((bucket) => bucket.cut))}::text::float8[],
+          ${list(buckets.map((bucket) => bucket.window.start))}::text::float8[], ${list(buckets.map((bucket) => bucket.window.end))}::text::float8[],
+          ${list(buckets.map((bucket) => bucket.exhaustedUntil))}::text::float8[]
         ) AS new (id, kind, max_traffic, period, anchor, cut, window_start, window_end, exhausted_until)
         WHERE b.id = new.id AND b.kind = new.kind`)
     )
 
     const windowsOf = (buckets: ReadonlyArray<Quota.Bucket>) => sql`(
       SELECT id, to_timestamp(starts / 1000) AS starts, to_timestamp(ends / 1000) AS ends FROM unnest(
-        ${buckets.map((bucket) => bucket.id)}::uuid[], ${buckets.map((bucket) => bucket.window.start)}::float8[],
-        ${buckets.map((bucket) => bucket.window.end)}::float8[]) AS given (id, starts, ends))`
+        ${buckets.map((bucket) => bucket.id)}::uuid[], ${list(buckets.map((bucket) => bucket.window.start))}::text::float8[],
+        ${list(buckets.map((bucket) => bucket.window.end))}::text::float8[]) AS given (id, starts, ends))`
 
     const recountOwn = (buckets: ReadonlyArray<Quota.Bucket>): Effect.Effect<Used, SqlError.SqlError> =>
       sql`WITH counted AS (
@@ -97,7 +97,10 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
       const own = buckets.filter((bucket) => bucket.kind === "subscription")
       const owners = buckets.filter((bucket) => bucket.kind === "owner")
       const used = yield* stored(
-        Effect.all([own.length > 0 ? recountOwn(own) : Effect.succeed([]), owners.length > 0 ? recountOwners(owners) : Effect.succeed([])])
+        Effect.all([
+          own.length > 0 ? recountOwn(own) : Effect.succeed([]),
+          owners.length > 0 ? recountOwners(owners) : Effect.succeed([])
+        ])
       )
       return new Map([
         ...buckets.map((bucket) => [bucket.id, 0n] as const),
@@ -113,7 +116,7 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
           UPDATE bucket b SET exhausted_until = to_timestamp(new.until / 1000)
           FROM ordered o JOIN unnest(
             ${flips.map((flip) => flip.id)}::uuid[], ${flips.map((flip) => flip.kind)}::text[],
-            ${flips.map((flip) => flip.exhaustedUntil)}::float8[]) AS new (id, kind, until)
+            ${list(flips.map((flip) => flip.exhaustedUntil))}::text::float8[]) AS new (id, kind, until)
             ON new.id = o.id AND new.kind = o.kind
           WHERE b.id = o.id AND b.kind = o.kind`)
     )

@@ -23,7 +23,10 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
     const first = <A>(rows: ReadonlyArray<A>): A | null => rows[0] ?? null
     const openAll = (rows: ReadonlyArray<InboundRow>) => Effect.forEach(rows, inboundRow.open)
 
-    const health = Effect.fn("PgInventoryStore.health")(function* (nodeIds: ReadonlyArray<string>, now: Instant.Instant) {
+    const health = Effect.fn("PgInventoryStore.health")(function* (
+      nodeIds: ReadonlyArray<string>,
+      now: Instant.Instant
+    ) {
       const rows = yield* stored(sql<HealthRow>`SELECT n.id AS "nodeId",
           coalesce(h.reported_at >= ${at(sql, now - Node.activeFor)}, false) AS "isActive",
           ${sql.literal(millis("greatest(h.reported_at, a.seen_at)"))} AS "lastSeenAt",
@@ -102,10 +105,15 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
         ),
       token: (id) =>
         Id.isUuid(id)
-          ? Effect.map(stored(sql<Node.NodeToken>`SELECT ${sql.literal(tokenColumns)} FROM node_token WHERE id = ${id}`), first)
+          ? Effect.map(
+              stored(sql<Node.NodeToken>`SELECT ${sql.literal(tokenColumns)} FROM node_token WHERE id = ${id}`),
+              first
+            )
           : Effect.succeed(null),
       tokensOf: (nodeId) =>
-        stored(sql<Node.NodeToken>`SELECT ${sql.literal(tokenColumns)} FROM node_token WHERE node_id = ${nodeId} ORDER BY id`),
+        stored(
+          sql<Node.NodeToken>`SELECT ${sql.literal(tokenColumns)} FROM node_token WHERE node_id = ${nodeId} ORDER BY id`
+        ),
       revokeToken: (id, instant) =>
         written(sql`UPDATE node_token SET revoked_at = ${at(sql, instant)} WHERE id = ${id} AND revoked_at IS NULL`),
       insertInbound,

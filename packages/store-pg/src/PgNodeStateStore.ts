@@ -37,7 +37,8 @@ export const layer: Layer.Layer<
           RETURNING ref)
         SELECT pg_notify(${listener.channel}, ${Listener.dirtyPayload}) WHERE EXISTS (SELECT FROM marked)`)
 
-    const markSubscriptions = (ids: ReadonlyArray<string>) => mark(sql`
+    const markSubscriptions = (ids: ReadonlyArray<string>) =>
+      mark(sql`
       SELECT i.node_id, item.kind, item.ref FROM subscription s
       JOIN subscription_inbound l ON l.subscription_id = s.id
       JOIN inbound i ON i.id = l.inbound_id
@@ -48,21 +49,25 @@ export const layer: Layer.Layer<
       ) AS item (kind, ref)
       WHERE s.id = ANY(${ids}::uuid[])`)
 
-    const markCredential = (ref: Credential.CredentialRef, subscriptionId: string) => mark(sql`
+    const markCredential = (ref: Credential.CredentialRef, subscriptionId: string) =>
+      mark(sql`
       SELECT i.node_id, 'credential', ${ref}::int FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id
       WHERE l.subscription_id = ${subscriptionId}`)
 
-    const markSpares = (refs: ReadonlyArray<Credential.CredentialRef>) => mark(sql`
+    const markSpares = (refs: ReadonlyArray<Credential.CredentialRef>) =>
+      mark(sql`
       SELECT n.node_id, 'credential', spare.ref FROM (SELECT DISTINCT node_id FROM inbound) n, unnest(${refs}::int[]) AS spare (ref)`)
 
-    const markBuckets: Service["markBuckets"] = (keys) => mark(sql`
+    const markBuckets: Service["markBuckets"] = (keys) =>
+      mark(sql`
       SELECT i.node_id, 'bucket', b.ref FROM bucket b
       JOIN subscription s ON s.deleted_at IS NULL AND CASE b.kind WHEN 'owner' THEN s.owner_id = b.id ELSE s.id = b.id END
       JOIN subscription_inbound l ON l.subscription_id = s.id AND l.unlinked_at IS NULL
       JOIN inbound i ON i.id = l.inbound_id
       WHERE (b.id, b.kind) IN (SELECT * FROM unnest(${keys.map((key) => key.id)}::uuid[], ${keys.map((key) => key.kind)}::text[]))`)
 
-    const markInbounds: Service["markInbounds"] = (ids, { roster }) => mark(sql`
+    const markInbounds: Service["markInbounds"] = (ids, { roster }) =>
+      mark(sql`
       SELECT i.node_id, 'inbound', i.ref FROM inbound i WHERE i.id = ANY(${ids}::uuid[])
       UNION ALL
       SELECT n.node_id, 'credential', c.ref FROM (
@@ -101,7 +106,11 @@ export const layer: Layer.Layer<
       )
     )
 
-    const recordApplied: Service["recordApplied"] = Effect.fn("PgNodeStateStore.recordApplied")((nodeId, report, instant) => {
+    const recordApplied: Service["recordApplied"] = Effect.fn("PgNodeStateStore.recordApplied")((
+      nodeId,
+      report,
+      instant
+    ) => {
       const isApplied = report.outcome === "applied"
       return written(sql`INSERT INTO node_applied AS a (node_id, seen_at, served_generation, served_revision, outcome, last_error,
           agent_version, plane_version)

@@ -134,7 +134,11 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           stored(sql<Subscription.Subscription>`SELECT ${sql.literal(columns)} FROM subscription s
             WHERE ${sql.and([
               sql`s.deleted_at IS NULL`,
-              ...(ownerId === undefined ? [] : ownerId === null ? [sql`s.owner_id IS NULL`] : [sql`s.owner_id = ${ownerId}`]),
+              ...(ownerId === undefined
+                ? []
+                : ownerId === null
+                  ? [sql`s.owner_id IS NULL`]
+                  : [sql`s.owner_id = ${ownerId}`]),
               ...(after === null ? [] : [sql`s.id > ${after}`])
             ])} ORDER BY s.id LIMIT ${BigInt(limit)}::bigint`),
         setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),

@@ -20,7 +20,10 @@ const tooContended = new Transaction.StoreError({ reason: new Transaction.TooCon
 
 /** Makes `run` over a client. `run` inside `run` joins it. */
 export const make = (sql: SqlClient.SqlClient): Transaction.Transaction["Service"]["run"] => {
-  const attempt = <A, E, R>(effect: Effect.Effect<A, E, R>, count: number): Effect.Effect<A, E | Transaction.StoreError, R> =>
+  const attempt = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    count: number
+  ): Effect.Effect<A, E | Transaction.StoreError, R> =>
     Effect.suspend(() => {
       const state = { isContended: false }
       return sql.withTransaction(effect).pipe(

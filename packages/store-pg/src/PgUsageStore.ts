@@ -59,7 +59,9 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       const claimed = yield* stored(sql`INSERT INTO report_key (node_id, spool, seq, digest)
         VALUES (${key.nodeId}, ${key.spool}, ${seq}, ${key.digest}) ON CONFLICT DO NOTHING RETURNING seq`)
       if (claimed.length === 0) {
-        const [known] = yield* stored(sql<Digests[number]>`SELECT digest FROM report_key WHERE ${isMine} AND seq = ${seq}`)
+        const [known] = yield* stored(
+          sql<Digests[number]>`SELECT digest FROM report_key WHERE ${isMine} AND seq = ${seq}`
+        )
         return known === undefined || known.digest === key.digest ? "replay" : "conflict"
       }
       const pruned = yield* stored(sql`SELECT FROM spool WHERE ${isMine} AND floor_seq > ${seq}`)
@@ -84,7 +86,10 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       return "new"
     })
 
-    const setAside = Effect.fn("PgUsageStore.setAside")(function* (key: UsageStore.BatchKey, batch: TrafficReport.Batch) {
+    const setAside = Effect.fn("PgUsageStore.setAside")(function* (
+      key: UsageStore.BatchKey,
+      batch: TrafficReport.Batch
+    ) {
       const id = Id.v7(key.receivedAt, crypto.getRandomValues(new Uint8Array(10)))
       const text = yield* Effect.orDie(encodeBatch(batch))
       yield* stored(sql`INSERT INTO report_conflict (id, node_id, token_id, spool, seq, digest, received_at, batch)
@@ -103,31 +108,27 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       return rows.map(bucketOf)
     })
 
-    const pieces: Service["pieces"] = Effect.fn("PgUsageStore.pieces")(
-      function* (subscriptionId, from, to) {
-        const rows = yield* stored(sql<PieceRow>`SELECT inbound_id AS "inboundId", ${sql.literal(millis("at"))} AS at,
+    const pieces: Service["pieces"] = Effect.fn("PgUsageStore.pieces")(function* (subscriptionId, from, to) {
+      const rows = yield* stored(sql<PieceRow>`SELECT inbound_id AS "inboundId", ${sql.literal(millis("at"))} AS at,
             bytes_up AS up, bytes_down AS down, weighted
           FROM usage_piece WHERE subscription_id = ${subscriptionId} AND at >= ${at(sql, from)} AND at < ${at(sql, to)}
           ORDER BY usage_piece.at, inbound_id`)
-        return rows.map((row) => ({
-          ...row,
-          up: BigInt(row.up),
-          down: BigInt(row.down),
-          weighted: BigInt(row.weighted)
-        }))
-      }
-    )
+      return rows.map((row) => ({
+        ...row,
+        up: BigInt(row.up),
+        down: BigInt(row.down),
+        weighted: BigInt(row.weighted)
+      }))
+    })
 
-    const quarantine: Service["quarantine"] = Effect.fn("PgUsageStore.quarantine")(
-      function* ({ after, limit }) {
-        const rows = yield* stored(sql<QuarantineRow>`SELECT id, node_id AS "nodeId",
+    const quarantine: Service["quarantine"] = Effect.fn("PgUsageStore.quarantine")(function* ({ after, limit }) {
+      const rows = yield* stored(sql<QuarantineRow>`SELECT id, node_id AS "nodeId",
             ${sql.literal(millis("received_at"))} AS "receivedAt", ${sql.literal(millis("from_at"))} AS "from",
             ${sql.literal(millis("to_at"))} AS "to", credential, inbound, bytes_up AS "bytesUp", bytes_down AS "bytesDown",
             reason
           FROM quarantine WHERE ${after}::uuid IS NULL OR id < ${after}::uuid ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`)
-        return rows.map((row) => ({ ...row, credential: Number(row.credential), inbound: Number(row.inbound) }))
-      }
-    )
+      return rows.map((row) => ({ ...row, credential: Number(row.credential), inbound: Number(row.inbound) }))
+    })
 
     /** A silent spool's keys go, but not what they tell: all it ever sent lies below its floor. */
     const forget = (before: Instant.Instant) =>

@@ -22,7 +22,8 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
     const sql = yield* SqlClient.SqlClient
     const atomic = PgTransaction.make(sql)
 
-    const join = (user: User.User) => stored(sql`INSERT INTO membership (user_id, group_id)
+    const join = (user: User.User) =>
+      stored(sql`INSERT INTO membership (user_id, group_id)
       SELECT DISTINCT ${user.id}::uuid, group_id FROM unnest(${user.groupIds}::uuid[]) AS joined (group_id)`)
 
     const insertUser = Effect.fn("PgUserStore.insertUser")((user: User.User, passwordHash: string) =>
@@ -60,7 +61,8 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
     })
 
     const grantsOf = Effect.fn("PgUserStore.grantsOf")(function* (userIds: ReadonlyArray<string>) {
-      const rows = yield* stored(sql<GrantRow>`SELECT m.user_id AS "userId", g.id AS "groupId", ${sql.literal(limitColumns)}
+      const rows =
+        yield* stored(sql<GrantRow>`SELECT m.user_id AS "userId", g.id AS "groupId", ${sql.literal(limitColumns)}
         FROM membership m JOIN user_group g ON g.id = m.group_id
         WHERE m.user_id = ANY(${userIds}::uuid[]) ORDER BY g.id`)
       const grants = new Map<string, Array<Limits.Grant>>(userIds.map((id) => [id, []]))

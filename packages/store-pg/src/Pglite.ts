@@ -31,7 +31,8 @@ const field = (cause: unknown, name: "code" | "constraint"): string =>
 const reasonOf = (cause: unknown, operation: string): SqlError.SqlErrorReason => {
   const props = { cause, operation, message: cause instanceof Error ? cause.message : String(cause) }
   const state = field(cause, "code")
-  if (state === "23505") return new SqlError.UniqueViolation({ ...props, constraint: field(cause, "constraint") || "unknown" })
+  if (state === "23505")
+    return new SqlError.UniqueViolation({ ...props, constraint: field(cause, "constraint") || "unknown" })
   if (state.startsWith("23")) return new SqlError.ConstraintError(props)
   if (state === "42501") return new SqlError.AuthorizationError(props)
   if (state.startsWith("42")) return new SqlError.SqlSyntaxError(props)
@@ -56,7 +57,9 @@ const connectionTo = (db: PGlite): SqlConnection.Connection => {
       })
     )
   const rows: SqlConnection.Connection["execute"] = (sql, params, transform) =>
-    Effect.map(query(sql, params, "object"), (result) => (transform === undefined ? result.rows : transform(result.rows)))
+    Effect.map(query(sql, params, "object"), (result) =>
+      transform === undefined ? result.rows : transform(result.rows)
+    )
   const values: SqlConnection.Connection["executeValues"] = (sql, params) =>
     Effect.map(query(sql, params, "array"), (result) => result.rows as unknown as ReadonlyArray<ReadonlyArray<unknown>>)
   return {
@@ -69,7 +72,10 @@ const connectionTo = (db: PGlite): SqlConnection.Connection => {
   }
 }
 
-const make = Effect.fnUntraced(function* ({ dataDir, schema }: Options): Effect.fn.Return<
+const make = Effect.fnUntraced(function* ({
+  dataDir,
+  schema
+}: Options): Effect.fn.Return<
   Context.Context<SqlClient.SqlClient | Notifications>,
   SqlError.SqlError,
   Scope.Scope | Reactivity.Reactivity

@@ -125,7 +125,10 @@ export const make = (
       revision: found!.revision,
       asOf: found!.spool === null ? null : { spool: found!.spool, seq: Number(found!.seq) },
       inbounds: yield* Effect.forEach(inbounds, inboundRow.open),
-      credentials: yield* Effect.forEach(rows.sort((a, b) => a.ref - b.ref), entry),
+      credentials: yield* Effect.forEach(
+        rows.sort((a, b) => a.ref - b.ref),
+        entry
+      ),
       buckets: (yield* buckets(nodeId, changed?.buckets ?? null)).map(bucketOf),
       changed
     }

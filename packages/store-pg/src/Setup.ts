@@ -44,7 +44,8 @@ const checkKey = Effect.gen(function* () {
     Effect.mapError(
       () =>
         new StartRefused({
-          detail: "The encryption key is not the one this store was made with. Give that key: its secrets open with no other."
+          detail:
+            "The encryption key is not the one this store was made with. Give that key: its secrets open with no other."
         })
     )
   )

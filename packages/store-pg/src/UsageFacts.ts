@@ -39,23 +39,41 @@ export const make = (sql: SqlClient.SqlClient) => {
 
   const cuts = (kind: Quota.BucketKind, ids: ReadonlyArray<string>) =>
     Effect.map(
-      sql<{ readonly id: string; readonly at: Instant.Instant }>`SELECT bucket_id AS id, ${sql.literal(millis("at"))} AS at
+      sql<{
+        readonly id: string
+        readonly at: Instant.Instant
+      }>`SELECT bucket_id AS id, ${sql.literal(millis("at"))} AS at
         FROM bucket_cut WHERE bucket_id = ANY(${ids}::uuid[]) AND kind = ${kind} ORDER BY at`,
-      (rows) => group(rows, (row) => row.id, (row) => row.at)
+      (rows) =>
+        group(
+          rows,
+          (row) => row.id,
+          (row) => row.at
+        )
     )
 
   const owners = (ids: ReadonlyArray<string>) =>
     Effect.map(
       sql<Step<string | null>>`SELECT subscription_id AS id, ${sql.literal(millis("since"))} AS since, owner_id AS value
         FROM subscription_owner WHERE subscription_id = ANY(${ids}::uuid[]) ORDER BY subscription_id, since`,
-      (rows) => group(rows, (row) => row.id, ({ since, value }) => ({ since, value }))
+      (rows) =>
+        group(
+          rows,
+          (row) => row.id,
+          ({ since, value }) => ({ since, value })
+        )
     )
 
   const links = (ids: ReadonlyArray<string>) =>
     Effect.map(
       sql<{ readonly id: string; readonly inboundId: string }>`SELECT subscription_id AS id, inbound_id AS "inboundId"
         FROM subscription_inbound WHERE subscription_id = ANY(${ids}::uuid[])`,
-      (rows) => group(rows, (row) => row.id, (row) => row.inboundId)
+      (rows) =>
+        group(
+          rows,
+          (row) => row.id,
+          (row) => row.inboundId
+        )
     )
 
   const inbounds = Effect.fnUntraced(function* (refs: ReadonlyArray<number>) {
@@ -65,7 +83,11 @@ export const make = (sql: SqlClient.SqlClient) => {
     const steps = yield* sql<Step<number>>`SELECT inbound_id AS id, ${sql.literal(millis("since"))} AS since,
         traffic_multiplier AS value
       FROM inbound_multiplier WHERE inbound_id = ANY(${rows.map((row) => row.id)}::uuid[]) ORDER BY inbound_id, since`
-    const multipliers = group(steps, (row) => row.id, ({ since, value }) => ({ since, value }))
+    const multipliers = group(
+      steps,
+      (row) => row.id,
+      ({ since, value }) => ({ since, value })
+    )
     return new Map(rows.map(({ ref, ...row }) => [ref, { ...row, multipliers: multipliers.get(row.id) ?? [] }]))
   })
 

@@ -3,7 +3,7 @@ import type { Instant, Transaction, UsageStore } from "@vpnmgr/core"
 import { Id, Usage } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { at, numerics } from "./Column.ts"
+import { at, list } from "./Column.ts"
 import { written } from "./Failure.ts"
 
 const idleFor = 5 * 60_000
@@ -27,8 +27,8 @@ const idsOf = (count: number, instant: Instant.Instant): ReadonlyArray<string> =
 /** Makes the writer over a client. */
 export const make = (sql: SqlClient.SqlClient) => {
   type Amounts = ReadonlyArray<Usage.Amount>
-  const sums = (rows: Amounts) => sql`${numerics(sql, rows.map((row) => row.up))},
-    ${numerics(sql, rows.map((row) => row.down))}, ${numerics(sql, rows.map((row) => row.weighted))}`
+  const sums = (rows: Amounts) => sql`${list(rows.map((row) => row.up))}::text::numeric[],
+    ${list(rows.map((row) => row.down))}::text::numeric[], ${list(rows.map((row) => row.weighted))}::text::numeric[]`
 
   const reports = ({ key, from, to, shift, settlement: { rows } }: UsageStore.Recording) => sql`
     INSERT INTO traffic_report (received_at, node_id, subscription_id, inbound_id, owner_id, from_at, to_at, shift,
@@ -36,15 +36,15 @@ export const make = (sql: SqlClient.SqlClient) => {
     SELECT ${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, subscription_id, inbound_id, owner_id, ${at(sql, from)},
       ${at(sql, to)}, ${BigInt(Math.round(shift))}::bigint, up, down, weighted
     FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
-      ${rows.map((row) => row.ownerId)}::uuid[], ${rows.map((row) => int8(row.up))}::bigint[],
-      ${rows.map((row) => int8(row.down))}::bigint[], ${numerics(sql, rows.map((row) => row.weighted))}
+      ${list(rows.map((row) => row.ownerId))}::text::uuid[], ${rows.map((row) => int8(row.up))}::bigint[],
+      ${rows.map((row) => int8(row.down))}::bigint[], ${list(rows.map((row) => row.weighted))}::text::numeric[]
     ) AS new (subscription_id, inbound_id, owner_id, up, down, weighted)`
 
   const pieces = (rows: Usage.Settlement["pieces"]) => sql`
     INSERT INTO usage_piece AS p (subscription_id, at, inbound_id, bytes_up, bytes_down, weighted)
     SELECT subscription_id, to_timestamp(at / 1000) AS at, inbound_id, up, down, weighted
     FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
-      ${rows.map((row) => row.at)}::float8[], ${sums(rows)}) AS new (subscription_id, inbound_id, at, up, down, weighted)
+      ${list(rows.map((row) => row.at))}::text::float8[], ${sums(rows)}) AS new (subscription_id, inbound_id, at, up, down, weighted)
     ORDER BY subscription_id, at, inbound_id
     ON CONFLICT (subscription_id, at, inbound_id) DO UPDATE SET bytes_up = p.bytes_up + EXCLUDED.bytes_up,
       bytes_down = p.bytes_down + EXCLUDED.bytes_down, weighted = p.weighted + EXCLUDED.weighted`
@@ -52,7 +52,7 @@ export const make = (sql: SqlClient.SqlClient) => {
   const ownerPieces = (nodeId: string, rows: Usage.Settlement["ownerPieces"]) => sql`
     INSERT INTO owner_piece AS p (owner_id, at, node_id, bytes_up, bytes_down, weighted)
     SELECT owner_id, to_timestamp(at / 1000) AS at, ${nodeId}::uuid, up, down, weighted
-    FROM unnest(${rows.map((row) => row.ownerId)}::uuid[], ${rows.map((row) => row.at)}::float8[], ${sums(rows)}
+    FROM unnest(${list(rows.map((row) => row.ownerId))}::text::uuid[], ${list(rows.map((row) => row.at))}::text::float8[], ${sums(rows)}
     ) AS new (owner_id, at, up, down, weighted)
     ORDER BY owner_id, at
     ON CONFLICT (owner_id, at, node_id) DO UPDATE SET bytes_up = p.bytes_up + EXCLUDED.bytes_up,
@@ -66,7 +66,7 @@ export const make = (sql: SqlClient.SqlClient) => {
   const ownerCurrent = (nodeId: string, rows: Usage.Settlement["ownerCurrent"]) => sql`
     INSERT INTO owner_usage AS u (owner_id, window_start, node_id, bytes_up, bytes_down, used)
     SELECT owner_id, to_timestamp(window_start / 1000), ${nodeId}::uuid, up, down, weighted
-    FROM unnest(${rows.map((row) => row.ownerId)}::uuid[], ${rows.map((row) => row.windowStart)}::float8[], ${sums(rows)}
+    FROM unnest(${list(rows.map((row) => row.ownerId))}::text::uuid[], ${list(rows.map((row) => row.windowStart))}::text::float8[], ${sums(rows)}
     ) AS new (owner_id, window_start, up, down, weighted)
     ORDER BY owner_id
     ON CONFLICT (owner_id, window_start, node_id) DO UPDATE SET bytes_up = u.bytes_up + EXCLUDED.bytes_up,

@@ -11,7 +11,8 @@ const serverUrl = inject("postgresUrl")
 export const skipped = serverUrl === null ? `: skipped, ${missing}` : ""
 
 /** A vault with a key of 32 equal bytes. */
-export const vault = (byte = 7): Layer.Layer<Vault.Vault> => Vault.Vault.layer(Redacted.make(new Uint8Array(32).fill(byte)))
+export const vault = (byte = 7): Layer.Layer<Vault.Vault> =>
+  Vault.Vault.layer(Redacted.make(new Uint8Array(32).fill(byte)))
 
 /** The URL of an empty database; a name nobody answers to when there is no PostgreSQL, and tests are skipped. */
 export const database = (): Promise<string> =>
