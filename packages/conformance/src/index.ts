@@ -1,3 +1,4 @@
+export * as AccountingProperty from "./AccountingProperty.ts"
 export * as AdmissionSuite from "./AdmissionSuite.ts"
 export * as AuditStoreSuite from "./AuditStoreSuite.ts"
 export * as BucketStoreSuite from "./BucketStoreSuite.ts"

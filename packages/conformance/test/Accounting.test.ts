@@ -1,0 +1,4 @@
+import { MemoryStores } from "@vpnmgr/core"
+import { AccountingProperty } from "../src/index.ts"
+
+AccountingProperty.suite("memory", MemoryStores.layer, { runs: 200 })
