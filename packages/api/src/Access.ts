@@ -27,7 +27,7 @@ export class SignedIn extends HttpApiMiddleware.Service<
   { provides: Actor.Actor | CurrentSession; requires: never }
 >()("@vpnmgr/api/SignedIn", {
   security: { token: HttpApiSecurity.bearer },
-  error: Problem.Unauthorized
+  error: [Problem.Unauthorized, Problem.Unavailable]
 }) {}
 
 /** The node a request comes from, by its token. */
@@ -38,7 +38,7 @@ export class NodeSignedIn extends HttpApiMiddleware.Service<NodeSignedIn, { prov
   "@vpnmgr/api/NodeSignedIn",
   {
     security: { key: HttpApiSecurity.bearer },
-    error: [Problem.Unauthorized, Problem.UnsupportedProtocol]
+    error: [Problem.Unauthorized, Problem.UnsupportedProtocol, Problem.Unavailable]
   }
 ) {}
 

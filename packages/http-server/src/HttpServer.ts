@@ -1,0 +1,112 @@
+/**
+ * The server as layers: everything but the listening socket and the stores.
+ *
+ * `services` is built once; `serve` once per listener, the local one with `{ local: true }`.
+ */
+import { Api } from "@vpnmgr/api"
+import type {
+  AuditLog,
+  BucketStore,
+  ConfigDelivery,
+  Directory,
+  Enforcer,
+  Inventory,
+  NodeStates,
+  SettingStore,
+  Spares,
+  Subscriptions as Core,
+  Transaction,
+  UsageStore,
+  UserStore,
+  Vault
+} from "@vpnmgr/core"
+import { Effect, Layer } from "effect"
+import { HttpMiddleware, HttpRouter, HttpServer as Server } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import * as ConfigRoute from "./ConfigRoute.ts"
+import * as Documentation from "./Documentation.ts"
+import * as Groups from "./handlers/Groups.ts"
+import * as Health from "./handlers/Health.ts"
+import * as Inbounds from "./handlers/Inbounds.ts"
+import * as NodeProtocol from "./handlers/NodeProtocol.ts"
+import * as Nodes from "./handlers/Nodes.ts"
+import * as Records from "./handlers/Records.ts"
+import * as Session from "./handlers/Session.ts"
+import * as Subscriptions from "./handlers/Subscriptions.ts"
+import * as Users from "./handlers/Users.ts"
+import { LongPolls } from "./LongPolls.ts"
+import * as Middlewares from "./Middlewares.ts"
+import { Passwords } from "./Passwords.ts"
+import * as Requests from "./Requests.ts"
+import { Setup } from "./Setup.ts"
+import { SignIn } from "./SignIn.ts"
+import { Tokens } from "./Tokens.ts"
+
+/** What `services` makes. */
+export type Services = Setup | SignIn | Passwords | LongPolls
+
+/** What the routes ask of the core: its `ControlPlane` and four of the stores. */
+export type Needs =
+  | AuditLog.AuditStore
+  | BucketStore.BucketStore
+  | ConfigDelivery.ConfigDelivery
+  | Core.Subscriptions
+  | Directory.Directory
+  | Enforcer.Enforcer
+  | Inventory.Inventory
+  | NodeStates.NodeStates
+  | SettingStore.SettingStore
+  | Spares.Spares
+  | UsageStore.UsageStore
+
+/** Sign-in, set-up and the polls, which all listeners share. */
+export const services: Layer.Layer<
+  Services,
+  Transaction.StoreError,
+  SettingStore.SettingStore | UserStore.UserStore | Directory.Directory | Transaction.Transaction | Vault.Vault
+> = Layer.mergeAll(Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
+  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer))
+)
+
+const handlers = Layer.mergeAll(
+  Session.setup,
+  Session.session,
+  Users.layer,
+  Groups.layer,
+  Subscriptions.layer,
+  Nodes.layer,
+  Inbounds.layer,
+  Records.spares,
+  Records.audit,
+  Records.quarantine,
+  NodeProtocol.layer,
+  Health.layer
+).pipe(Layer.provide(Middlewares.layer))
+
+export interface Options {
+  /** True for the server's own mode-600 socket: whoever may open it is the system, without a token. */
+  readonly local: boolean
+}
+
+/** Every route, for a router of the host's own. */
+export const routes = ({ local }: Options): Layer.Layer<never, never, HttpRouter.HttpRouter | Services | Needs> =>
+  Layer.mergeAll(
+    HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide([handlers, Server.layerServices])),
+    ConfigRoute.layer,
+    Documentation.layer,
+    Requests.layer({ local })
+  )
+
+const untraced = Layer.succeed(HttpMiddleware.TracerDisabledWhen)(() => true)
+
+const stop = Layer.effectDiscard(Effect.flatMap(LongPolls, ({ stop }) => Effect.addFinalizer(() => stop)))
+
+/**
+ * Serves every route on an `HttpServer`. When it is released, polls end first and requests in flight are finished, for
+ * as long as the socket's layer allows (`gracefulShutdownTimeout`, 20 s).
+ */
+export const serve = (options: Options): Layer.Layer<never, never, Server.HttpServer | Services | Needs> =>
+  stop.pipe(
+    Layer.provideMerge(HttpRouter.serve(routes(options), { disableLogger: true, disableListenLog: true })),
+    Layer.provide(untraced)
+  )

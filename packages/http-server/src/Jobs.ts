@@ -1,0 +1,64 @@
+/**
+ * What runs without being asked. Every replica runs them all; the stores see to it that nothing happens twice. A round
+ * that fails is logged and tried again at its next turn.
+ */
+import { type BucketStore, Instant, Ledger, NodeStateStore, Spares, type Transaction, UsageStore } from "@vpnmgr/core"
+import { Cause, Duration, Effect, Layer, Queue, Stream } from "effect"
+import { Policy } from "./Policy.ts"
+
+/** How long marks are collected before revisions are allotted; a wait is told of it soon, and many marks cost one. */
+const coalesce = Duration.millis(100)
+
+const lost = Duration.seconds(1)
+
+const round = <A, E, R>(name: string, work: Effect.Effect<A, E, R>) =>
+  Effect.catchCause(work, (cause) =>
+    Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.logError(`${name} failed and is tried again`, cause)
+  )
+
+const every = <A, E, R>(name: string, pause: Duration.Input, work: Effect.Effect<A, E, R>) =>
+  Effect.forever(Effect.andThen(round(name, work), Effect.sleep(pause)))
+
+/** Allots revisions after commits: 100 ms after the first mark, and every second in case a notification was lost. */
+export const assigner = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const store = yield* NodeStateStore.NodeStateStore
+    const marks = yield* Queue.sliding<void>(1)
+    const listen = Stream.runForEach(store.dirtied, () => Queue.offer(marks, undefined))
+    const look = Effect.gen(function* () {
+      const isMarked = yield* Effect.timeoutOption(Queue.take(marks), lost)
+      if (isMarked._tag === "Some") yield* Effect.sleep(coalesce)
+      yield* Queue.clear(marks)
+      yield* store.assign
+    })
+    yield* Effect.forkScoped(every("listening for changes", lost, listen))
+    yield* Effect.forkScoped(every("allotting revisions", 0, look))
+  })
+)
+
+/** Turns windows that have ended. */
+export const windows: Layer.Layer<
+  never,
+  never,
+  BucketStore.BucketStore | NodeStateStore.NodeStateStore | Transaction.Transaction
+> = Layer.effectDiscard(Effect.forkScoped(every("turning windows", "1 second", Ledger.turnDue)))
+
+/** Fills the pool of spares at start and when it is due. */
+export const spares = Layer.effectDiscard(
+  Effect.flatMap(Spares.Spares, ({ refillDue }) =>
+    Effect.forkScoped(every("refilling spares", "10 seconds", refillDue))
+  )
+)
+
+/** Drops raw reports that are older than the policy keeps them. */
+export const retention = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const usage = yield* UsageStore.UsageStore
+    const { retention } = yield* Policy
+    const drop = Effect.flatMap(Instant.now, (now) => usage.retain(now - retention))
+    yield* Effect.forkScoped(every("dropping old reports", "1 day", drop))
+  })
+)
+
+/** All of them. */
+export const layer = Layer.mergeAll(assigner, windows, spares, retention)

@@ -1,0 +1,93 @@
+/** The middlewares of the contract, at work: problems, people's tokens, agents' keys. */
+import { Access, NodeProtocol, Problem } from "@vpnmgr/api"
+import { Actor, Inventory, NodeState } from "@vpnmgr/core"
+import { Effect, Layer, Redacted } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as Answer from "./Answer.ts"
+import { Policy } from "./Policy.ts"
+import * as Refusal from "./Refusal.ts"
+import * as Requests from "./Requests.ts"
+import { SignIn } from "./SignIn.ts"
+
+const versioned = HttpServerResponse.setHeader(Access.protocolHeader, NodeState.protocolVersion)
+
+const tooSlow = Refusal.unavailable("The request took too long; nothing was changed")
+
+/** Answers every failure with its problem, ends what takes too long, and names the span after the route's template. */
+export const problems = Layer.effect(
+  Access.Problems,
+  Effect.map(Policy, ({ requestTimeout }) =>
+    Access.Problems.of((handler, { endpoint }) => {
+      const wait = endpoint.path === "/node/v1/state" ? NodeProtocol.longestWait * 1000 : 0
+      const bounded = Effect.timeoutOrElse(Effect.catchCause(handler, Answer.ofCause), {
+        duration: requestTimeout + wait,
+        orElse: () => Answer.problem(tooSlow)
+      })
+      const route = `${endpoint.method} ${endpoint.path}`
+      const answered = Effect.andThen(Requests.isOf(endpoint.path), Effect.flatMap(bounded, Answer.dressed))
+      const isForNodes = endpoint.path.startsWith("/node/")
+      return Effect.withSpan(isForNodes ? Effect.map(answered, versioned) : answered, route, { kind: "server" })
+    })
+  )
+)
+
+const anonymous = new Problem.Unauthorized({ detail: "Expected a token that is known, not expired and not revoked" })
+
+/** Says who a token belongs to; over the local socket, without one, the system itself. */
+export const signedIn = Layer.effect(
+  Access.SignedIn,
+  Effect.map(SignIn, (signIn) =>
+    Access.SignedIn.of({
+      token: Effect.fnUntraced(function* (handler, { credential }) {
+        const token = Redacted.value(credential)
+        if (token === "" && (yield* Requests.LocalListener))
+          return yield* handler.pipe(
+            Effect.provideService(Actor.Actor, Actor.system),
+            Effect.provideService(Access.CurrentSession, { id: null })
+          )
+        const identity = token === "" ? null : yield* Refusal.storing(signIn.identify(token))
+        if (identity === null) return yield* anonymous
+        return yield* handler.pipe(
+          Effect.provideService(Actor.Actor, identity.actor),
+          Effect.provideService(Access.CurrentSession, { id: identity.sessionId })
+        )
+      })
+    })
+  )
+)
+
+const stranger = new Problem.Unauthorized({ detail: "Expected a node's key that is not revoked" })
+
+const unsupported = (detail: string) => new Problem.UnsupportedProtocol({ detail })
+
+/** Checks the version an agent names: the same major, at most one minor apart. Says which side to upgrade. */
+export const checkProtocol = (named: string | undefined) => {
+  const parsed = /^(\d{1,4})\.(\d{1,4})$/.exec(named ?? "")
+  if (parsed === null)
+    return unsupported(`Expected the header ${Access.protocolHeader}, such as ${NodeState.protocolVersion}`)
+  const [major, minor] = NodeState.protocolVersion.split(".").map(Number) as [number, number]
+  const difference = Number(parsed[1]) - major || Math.trunc((Number(parsed[2]) - minor) / 2)
+  if (difference === 0) return undefined
+  const upgrade = difference < 0 ? "upgrade the agent" : "upgrade the server"
+  return unsupported(`The agent speaks ${named}, the server ${NodeState.protocolVersion}: ${upgrade}`)
+}
+
+/** Says which node a key belongs to. */
+export const nodeSignedIn = Layer.effect(
+  Access.NodeSignedIn,
+  Effect.map(Inventory.Inventory, (inventory) =>
+    Access.NodeSignedIn.of({
+      key: Effect.fnUntraced(function* (handler, { credential }) {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const token = yield* Refusal.storing(inventory.signIn(Redacted.value(credential)))
+        if (token === null) return yield* stranger
+        const objection = checkProtocol(request.headers[Access.protocolHeader])
+        if (objection !== undefined) return yield* objection
+        return yield* Effect.provideService(handler, Access.CurrentNode, { nodeId: token.nodeId, tokenId: token.id })
+      })
+    })
+  )
+)
+
+/** All of them. */
+export const layer = Layer.mergeAll(problems, signedIn, nodeSignedIn)

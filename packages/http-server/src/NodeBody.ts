@@ -1,0 +1,56 @@
+/** Reads what an agent sends: JSON, or gzip of it, never more than the contract's bounds of either. */
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
+import { NodeProtocol, Problem } from "@vpnmgr/api"
+import { Effect, Schema, Stream } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import * as Answer from "./Answer.ts"
+
+const { sent, inflated } = NodeProtocol.reportSize
+
+const inflate = promisify(gunzip)
+
+const tooLarge = new Problem.TooLarge({ detail: `Expected at most ${sent} bytes as sent and ${inflated} inflated` })
+const notJson = new Problem.UnsupportedMediaType({ detail: "Expected application/json, as it is or gzip" })
+const notGzip = new Problem.Malformed({ detail: "The body is not gzip" })
+const cutOff = new Problem.Malformed({ detail: "The body could not be read" })
+
+const collected = (request: HttpServerRequest.HttpServerRequest) =>
+  Stream.runFoldEffect(
+    Stream.mapError(request.stream, () => cutOff),
+    () => ({ chunks: new Array<Uint8Array>(), size: 0 }),
+    ({ chunks, size }, chunk) => {
+      const total = size + chunk.byteLength
+      if (total > sent) return Effect.fail(tooLarge)
+      chunks.push(chunk)
+      return Effect.succeed({ chunks, size: total })
+    }
+  ).pipe(Effect.map(({ chunks }) => Buffer.concat(chunks)))
+
+const inflatedBody = (body: Uint8Array) =>
+  Effect.tryPromise({
+    try: () => inflate(body, { maxOutputLength: inflated }),
+    catch: (error) =>
+      error instanceof RangeError || (error as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE"
+        ? tooLarge
+        : notGzip
+  })
+
+const text = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  const type = request.headers["content-type"] ?? "application/json"
+  const encoding = (request.headers["content-encoding"] ?? "identity").toLowerCase()
+  if (!/^application\/json\s*(;|$)/i.test(type)) return yield* notJson
+  if (encoding !== "gzip" && encoding !== "identity") return yield* notJson
+  const body = yield* collected(request)
+  const plain = encoding === "gzip" ? yield* inflatedBody(body) : body
+  return plain.toString("utf8")
+})
+
+/** Reads bodies of one shape; what fails is the problem to answer. */
+export const reader = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+  const decode = Schema.decodeUnknownEffect(schema)
+  return Effect.fn("NodeBody.read")(function* (request: HttpServerRequest.HttpServerRequest) {
+    const json = yield* Answer.json(yield* text(request))
+    return yield* Effect.mapError(decode(json), ({ issue }) => Answer.malformed(issue))
+  })
+}

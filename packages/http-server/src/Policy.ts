@@ -1,0 +1,34 @@
+/** The bounds of everything a request may cost, and the few choices a deployer has. */
+import { Context } from "effect"
+
+export interface Policy {
+  /** How long a request may take, milliseconds; a poll may take its wait on top. */
+  readonly requestTimeout: number
+  /** Polls that may wait at once. */
+  readonly polls: number
+  /** How long a session lasts, milliseconds. */
+  readonly session: number
+  /** Passwords hashed at once; each takes 19 MiB and some 30 ms. */
+  readonly hashes: number
+  /** User names whose failures are remembered. */
+  readonly remembered: number
+  /** How often an app should fetch its config, hours. */
+  readonly updateInterval: number
+  /** How long raw reports are kept, milliseconds. Usage stays. */
+  readonly retention: number
+}
+
+export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
+  defaultValue: () => ({
+    requestTimeout: 30_000,
+    polls: 2000,
+    session: 3_600_000,
+    hashes: 2,
+    remembered: 10_000,
+    updateInterval: 12,
+    retention: 90 * 86_400_000
+  })
+})
+
+/** Bytes of a request's body at most; a report has its own bounds in the contract. */
+export const bodySize = 1024 * 1024

@@ -1,0 +1,79 @@
+/** What the core refuses, as problems of the contract. */
+import { Problem } from "@vpnmgr/api"
+import type { Failure, Transaction } from "@vpnmgr/core"
+import { Effect } from "effect"
+
+type Refused = Failure.NotFound | Failure.Forbidden | Failure.Invalid | Transaction.StoreError
+
+/** Seconds after which it is worth to ask a store again that was away. */
+const retryAfter = 2
+
+/** The store is away or overloaded. */
+export const unavailable = (detail = "The store cannot answer now; nothing was changed") =>
+  new Problem.Unavailable({ detail, retry_after: retryAfter })
+
+const ofStore = ({ reason }: Transaction.StoreError) =>
+  reason._tag === "AlreadyExists"
+    ? new Problem.AlreadyExists({
+        detail: `${reason.field} is taken`,
+        errors: [{ field: reason.field, detail: "is taken" }]
+      })
+    : unavailable()
+
+const explain = (failure: Refused) => {
+  switch (failure._tag) {
+    case "NotFound":
+      return new Problem.NotFound({ detail: `There is no ${failure.noun.replaceAll("_", " ")} with this id` })
+    case "Forbidden":
+      return new Problem.Forbidden({ detail: failure.detail })
+    case "Invalid":
+      return new Problem.Invalid({
+        detail: failure.detail,
+        errors: [{ field: failure.field, detail: failure.detail }]
+      })
+    case "StoreError":
+      return ofStore(failure)
+  }
+}
+
+/** The failures of a change. */
+export const changing = <A, E extends Refused, R>(effect: Effect.Effect<A, E, R>) => Effect.mapError(effect, explain)
+
+/** The failures of a read: nothing can be invalid or exist already. */
+export const reading = <A, E extends Refused, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(
+    Effect.catch((failure) => {
+      const problem = explain(failure)
+      return problem._tag === "Invalid" || problem._tag === "AlreadyExists" ? Effect.die(problem) : Effect.fail(problem)
+    })
+  )
+
+/** The failures of a store alone. */
+export const storing = <A, R>(effect: Effect.Effect<A, Transaction.StoreError, R>) =>
+  effect.pipe(
+    Effect.catch((failure) => {
+      const problem = ofStore(failure)
+      return problem._tag === "Unavailable" ? Effect.fail(problem) : Effect.die(problem)
+    })
+  )
+
+/** The failures of a store, among problems that pass as they are. */
+export const storeOnly = <A, E, R>(effect: Effect.Effect<A, E | Transaction.StoreError, R>) =>
+  Effect.catchTag(effect, "StoreError", (failure) => storing(Effect.fail(failure as Transaction.StoreError)))
+
+/** The failures of setting up: as a change's, and none of them is an invalid field. */
+export const settingUp = <A, R>(effect: Effect.Effect<A, Refused | Problem.Forbidden | Problem.NotFound, R>) =>
+  effect.pipe(
+    Effect.catch((failure) => {
+      const problem = "status" in failure ? failure : explain(failure)
+      switch (problem._tag) {
+        case "Forbidden":
+        case "NotFound":
+        case "AlreadyExists":
+        case "Unavailable":
+          return Effect.fail(problem)
+        default:
+          return Effect.die(problem)
+      }
+    })
+  )

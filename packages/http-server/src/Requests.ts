@@ -1,0 +1,74 @@
+/**
+ * What is kept of a request: one log line with the template of its route, and a count. Never its address, its path as
+ * sent, its query, its headers or its body.
+ */
+import { Problem } from "@vpnmgr/api"
+import { ByteSize, Clock, Context, Effect, Metric, type Types } from "effect"
+import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as Answer from "./Answer.ts"
+import { bodySize } from "./Policy.ts"
+
+/** Written by whoever knows the template of the route. */
+export interface Record {
+  route: string
+}
+
+const unmatched = "(none)"
+
+/** The record of the request at hand. */
+export const Current = Context.Reference<Record>("@vpnmgr/http-server/Requests/Current", {
+  defaultValue: () => ({ route: unmatched })
+})
+
+/** True for requests that came in over the server's own local socket: they are the system's, without a token. */
+export const LocalListener = Context.Reference<boolean>("@vpnmgr/http-server/LocalListener", {
+  defaultValue: () => false
+})
+
+/** Names the route of the request at hand. */
+export const isOf = (route: string) => Effect.map(Current, (record) => void (record.route = route))
+
+const requests = Metric.counter("requests_total", { description: "Requests answered", incremental: true })
+
+const tooLarge = new Problem.TooLarge({ detail: `Expected at most ${bodySize} bytes` })
+
+const limit = ByteSize.bytes(bodySize)
+
+const hardened = {
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff"
+}
+
+const withDefaults = (response: HttpServerResponse.HttpServerResponse) =>
+  HttpServerResponse.setHeaders(response, { ...hardened, ...response.headers })
+
+type Handler<R = never> = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled, R>
+
+/** Around every request of a listener: bounds its body, answers what nothing below answered, logs and counts it. */
+export const layer = ({ local }: { readonly local: boolean }) =>
+  HttpRouter.middleware(
+    (handler: Handler): Handler<HttpServerRequest.HttpServerRequest> =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const record: Record = { route: unmatched }
+        const began = yield* Clock.currentTimeMillis
+        const isTooLarge = Number(request.headers["content-length"] ?? 0) > bodySize
+        const response = yield* (isTooLarge ? Answer.problem(tooLarge) : handler).pipe(
+          Effect.catchCause(Answer.ofCause),
+          Effect.provideService(Current, record),
+          Effect.provideService(LocalListener, local),
+          Effect.provideService(HttpIncomingMessage.MaxBodySize, limit)
+        )
+        const { status } = response
+        const duration = (yield* Clock.currentTimeMillis) - began
+        const { method } = request
+        yield* Effect.logInfo("answered", { method, route: record.route, status, duration })
+        yield* Metric.update(
+          Metric.withAttributes(requests, { route: record.route, method, status: String(status) }),
+          1
+        )
+        return withDefaults(response)
+      }),
+    { global: true }
+  )

@@ -1,0 +1,59 @@
+/** `/node/v1`: what agents ask and tell. */
+import { Access, Api, Problem } from "@vpnmgr/api"
+import { Convergence, Enforcer, Inventory, NodeStates, TrafficReport } from "@vpnmgr/core"
+import { Effect, Metric } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { LongPolls } from "../LongPolls.ts"
+import * as Refusal from "../Refusal.ts"
+import * as NodeBody from "../NodeBody.ts"
+
+const polls = Metric.counter("state_polls_total", {
+  description: "Polls for a node's state answered",
+  incremental: true
+})
+const answered = Metric.withAttributes(polls, { outcome: "state" })
+const unchanged = Metric.withAttributes(polls, { outcome: "unchanged" })
+
+const applied = NodeBody.reader(Convergence.AppliedReport)
+const report = NodeBody.reader(TrafficReport.Report)
+
+const conflict = new Problem.BatchConflict({ detail: "This spool and seq were applied with other contents" })
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "node",
+  Effect.fn(function* (handlers) {
+    const states = yield* NodeStates.NodeStates
+    const inventory = yield* Inventory.Inventory
+    const enforcer = yield* Enforcer.Enforcer
+    const longPolls = yield* LongPolls
+    return handlers
+      .handle(
+        "state",
+        Effect.fnUntraced(function* ({ query: { generation = "", revision = 0, wait = 0 } }) {
+          const { nodeId } = yield* Access.CurrentNode
+          const poll = Refusal.storing(states.poll(nodeId, { generation, revision }, wait * 1000))
+          const state = yield* wait === 0 ? poll : longPolls.wait(poll)
+          yield* Metric.update(state === null ? unchanged : answered, 1)
+          return state ?? undefined
+        })
+      )
+      .handleRaw(
+        "applied",
+        Effect.fnUntraced(function* ({ request }) {
+          const { nodeId } = yield* Access.CurrentNode
+          yield* Refusal.storing(inventory.applied(nodeId, yield* applied(request)))
+        })
+      )
+      .handleRaw(
+        "reports",
+        Effect.fnUntraced(function* ({ request }) {
+          const origin = yield* Access.CurrentNode
+          return yield* enforcer.report(origin, yield* report(request)).pipe(
+            Effect.catchTag("BatchConflict", () => Effect.fail(conflict)),
+            Effect.catchTag("StoreError", (failure) => Refusal.storing(Effect.fail(failure)))
+          )
+        })
+      )
+  })
+)

@@ -1,0 +1,82 @@
+/** `/api/v1/subscriptions` over the core's `Subscriptions`. */
+import { Api, Problem, Subscriptions as Contract } from "@vpnmgr/api"
+import { Actor, BucketStore, Instant, Quota, Subscriptions, UsageStore } from "@vpnmgr/core"
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import * as Refusal from "../Refusal.ts"
+import type { Handlers } from "./Handlers.ts"
+import { paged, present } from "./Paging.ts"
+import * as SubscriptionViews from "./SubscriptionViews.ts"
+
+const day = 86_400_000
+
+const shown = <E, R>(standing: Effect.Effect<Subscriptions.Standing, E, R>) =>
+  Refusal.changing(standing as Effect.Effect<Subscriptions.Standing, E & Subscriptions.Failure, R>).pipe(
+    Effect.flatMap((found) => Effect.map(Instant.now, (now) => SubscriptionViews.whole(found, now)))
+  )
+
+const span = (from: Instant.Instant, to: Instant.Instant) => {
+  const field = to < from ? "to" : "from"
+  const detail = to < from ? "Expected an instant after from" : `Expected at most ${Contract.usageDays} days before to`
+  return to < from || to - from > Contract.usageDays * day
+    ? Effect.fail(new Problem.Invalid({ detail, errors: [{ field, detail }] }))
+    : Effect.void
+}
+
+export const layer: Handlers<
+  "subscriptions",
+  Subscriptions.Subscriptions | BucketStore.BucketStore | UsageStore.UsageStore
+> = HttpApiBuilder.group(
+  Api,
+  "subscriptions",
+  Effect.fn(function* (handlers) {
+    const subscriptions = yield* Subscriptions.Subscriptions
+    const buckets = yield* BucketStore.BucketStore
+    const usage = yield* UsageStore.UsageStore
+    const summarized = SubscriptionViews.summarize(buckets)
+
+    return handlers.handleAll({
+      create: Effect.fnUntraced(function* ({ payload }) {
+        const actor = yield* Actor.Actor
+        const own = actor.role === "operator" ? actor.id : null
+        const { ownerId = own, title = null, description = null, expiresAt = null } = payload
+        const { maxTraffic = null, maxSpeed = null, trafficResetPeriod = null } = payload
+        const { anchor = null, inboundIds = [] } = payload
+        const limits = { maxTraffic, maxSpeed, trafficResetPeriod }
+        return yield* shown(
+          subscriptions.create({ ownerId, title, description, expiresAt, ...limits, anchor, inboundIds })
+        )
+      }),
+      list: Effect.fnUntraced(function* ({ query }) {
+        const page = yield* Refusal.reading(paged(query, subscriptions.list))
+        return { ...page, items: yield* Refusal.storing(summarized(page.items)) }
+      }),
+      get: Effect.fnUntraced(function* ({ params }) {
+        const found = yield* Refusal.reading(subscriptions.get(params.id))
+        return SubscriptionViews.whole(found, yield* Instant.now)
+      }),
+      change: ({ params, payload }) => shown(subscriptions.change(params.id, present(payload) as Subscriptions.Patch)),
+      remove: ({ params }) => Refusal.changing(subscriptions.remove(params.id)),
+      suspend: ({ params }) => shown(subscriptions.suspend(params.id)),
+      resume: ({ params }) => shown(subscriptions.resume(params.id)),
+      reset: ({ params }) => shown(subscriptions.reset(params.id)),
+      rotate: ({ params }) => shown(subscriptions.rotate(params.id)),
+      setInbounds: ({ params, payload: { inboundIds } }) => shown(subscriptions.change(params.id, { inboundIds })),
+      usage: Effect.fnUntraced(function* ({ params, query }) {
+        yield* Refusal.reading(subscriptions.get(params.id))
+        const to = query.to ?? (yield* Instant.now)
+        const from = query.from ?? to - 7 * day
+        yield* span(from, to)
+        const pieces = yield* Refusal.storing(usage.pieces(params.id, from, to))
+        const items = pieces.map(({ inboundId, at, up, down, weighted }) => ({
+          inboundId,
+          at,
+          bytesUp: up,
+          bytesDown: down,
+          usedBytes: Quota.bytes(weighted)
+        }))
+        return { from, to, items }
+      })
+    })
+  })
+)

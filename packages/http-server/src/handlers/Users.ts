@@ -1,0 +1,49 @@
+/** `/api/v1/users` over the core's `Directory`. */
+import { Api, type Users } from "@vpnmgr/api"
+import { Directory, Instant } from "@vpnmgr/core"
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { Passwords } from "../Passwords.ts"
+import * as Refusal from "../Refusal.ts"
+import type { Handlers } from "./Handlers.ts"
+import { paged } from "./Paging.ts"
+import * as WindowView from "./WindowView.ts"
+
+const neverResets = {
+  code: "traffic_never_resets" as const,
+  detail: "max_traffic is finite and never resets: once it is used up, it stays so"
+}
+
+/** A user as it stands at an instant. */
+export const view = ({ user, allowance, bucket }: Directory.UserStanding, now: Instant.Instant): Users.UserView => ({
+  ...user,
+  allowance: {
+    ...allowance.limits,
+    from: allowance.from,
+    warnings: allowance.neverResets ? [neverResets] : []
+  },
+  ...WindowView.of(bucket, now),
+  isOverLimit: WindowView.exhaustedUntil(bucket, now) !== null
+})
+
+const shown = <E, R>(standing: Effect.Effect<Directory.UserStanding, E, R>) =>
+  Effect.flatMap(standing, (user) => Effect.map(Instant.now, (now) => view(user, now)))
+
+export const layer: Handlers<"users", Directory.Directory | Passwords> = HttpApiBuilder.group(
+  Api,
+  "users",
+  Effect.fn(function* (handlers) {
+    const directory = yield* Directory.Directory
+    const passwords = yield* Passwords
+    return handlers.handleAll({
+      create: Effect.fnUntraced(function* ({ payload: { username, password, role, groupIds = [] } }) {
+        const passwordHash = yield* passwords.hash(password)
+        return yield* Refusal.changing(shown(directory.createUser({ username, role, groupIds, passwordHash })))
+      }),
+      list: ({ query }) => Refusal.reading(paged(query, directory.listUsers)),
+      get: ({ params }) => Refusal.reading(shown(directory.getUser(params.id))),
+      setGroups: ({ params, payload }) => Refusal.changing(shown(directory.setGroups(params.id, payload.groupIds))),
+      reset: ({ params }) => Refusal.changing(shown(directory.resetUser(params.id)))
+    })
+  })
+)
