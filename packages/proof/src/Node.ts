@@ -50,6 +50,15 @@ interface ServerConfig {
   readonly outbounds: ReadonlyArray<{ readonly tag: string; readonly default?: string }>
 }
 
+/** Follows the counters of a node's plane from run to run. */
+export interface Observer {
+  /** What was last read of each run, added up. */
+  readonly total: () => Counters.Counters
+  /** Reads once more, if the plane answers. */
+  readonly look: () => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
 export interface Node {
   readonly name: string
   readonly id: string
@@ -70,7 +79,7 @@ export interface Node {
   /** The plane's own counters of the run that lives. */
   readonly counters: () => Promise<Counters.Counters>
   /** Notes the counters of each run again and again, until stopped; runs that end are kept with what was last read. */
-  readonly observe: (every?: number) => { readonly total: () => Counters.Counters; readonly stop: () => Promise<void> }
+  readonly observe: (every?: number) => Observer
   readonly killSingBox: () => Promise<number>
   /** Ends the agent and sing-box. */
   readonly close: () => Promise<void>
@@ -147,7 +156,7 @@ export const start = async (options: Options): Promise<Node> => {
     return pid
   }
 
-  const observe = (every = 50) => {
+  const observe = (every = 50): Observer => {
     const runs = new Map<string, Counters.Counters>()
     const over = new AbortController()
     const look = async () => {
@@ -160,6 +169,7 @@ export const start = async (options: Options): Promise<Node> => {
     })()
     return {
       total: () => add(runs.values()),
+      look: () => look().catch(() => undefined),
       stop: async () => {
         over.abort()
         await looking

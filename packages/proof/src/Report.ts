@@ -17,6 +17,8 @@ export interface Report {
   /** Says that something was not run and what it needs; in CI that is a failure. */
   readonly skip: (name: string, need: string) => void
   readonly note: (text: string) => void
+  /** How many steps have failed so far. */
+  readonly failed: () => number
   /** Prints the last line and answers the exit code. */
   readonly end: () => number
 }
@@ -62,6 +64,7 @@ export const make = (logs: () => string, print: (line: string) => void = console
       skipped++
       line("skip", name, need)
     },
+    failed: () => failed,
     note: (text) => line("", text, ""),
     end: () => {
       print(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
