@@ -75,10 +75,17 @@ export const make = Effect.fn("Reconciler.make")(function* (options: ReconcilerO
     if (state !== null) yield* spool.prune(acknowledged, state, yield* Instant.now)
   })
 
+  /** Keeps a server that answers at once, with nothing or with what does not fit, from being asked without a pause. */
+  const pace = (began: Instant.Instant, had: number | null, tries: number) =>
+    Effect.flatMap(Instant.now, (now) => {
+      if (wantsWhole) return Effect.sleep(tries === 0 ? 0 : Math.min(10_000, 500 * 2 ** tries))
+      return state?.revision === had && now - began < 1000 ? Effect.sleep(1000) : Effect.void
+    })
+
   const polling = Effect.gen(function* () {
     let before: string | null = null
     for (let tries = 0; ;) {
-      const wasWhole = wantsWhole
+      const [began, had, wantedWhole] = [yield* Instant.now, state?.revision ?? null, wantsWhole]
       const error = yield* poll(options.wait ?? 30).pipe(
         Effect.as(null),
         Effect.catch((error) => Effect.succeed(error))
@@ -89,14 +96,13 @@ export const make = Effect.fn("Reconciler.make")(function* (options: ReconcilerO
           yield* unheard.open
         }
         before = null
-        tries = wasWhole && wantsWhole ? tries + 1 : 0
-        if (wasWhole && wantsWhole) yield* Effect.sleep(Math.min(10_000, 500 * 2 ** tries))
+        tries = wantedWhole && wantsWhole ? tries + 1 : 0
+        yield* pace(began, had, tries)
         continue
       }
       const detail = detailOf(error)
-      const isNews = detail !== before
+      if (detail !== before) yield* Effect.logWarning("no new state: the node goes on with the one it has", { detail })
       before = detail
-      if (isNews) yield* Effect.logWarning("no new state: the node goes on with the one it has", { detail })
       yield* Effect.sleep(error._tag === "ControlPlaneError" ? yield* backoff(error, tries) : 2000)
       tries++
     }

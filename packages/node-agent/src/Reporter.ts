@@ -6,7 +6,7 @@
  */
 import { Context, Effect, Latch, Layer, Random } from "effect"
 import { Instant } from "@vpnmgr/core"
-import { ControlPlane, type ControlPlaneError } from "./ControlPlane.ts"
+import { ControlPlane, ControlPlaneError, Unreachable } from "./ControlPlane.ts"
 import { faultPoint } from "./internal/faultPoint.ts"
 import * as Spool from "./Spool.ts"
 
@@ -78,7 +78,9 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
       agentVersion: options.agentVersion ?? "unknown",
       planeVersion: planeVersion()
     }
-    yield* server.report(report)
+    const receipt = yield* server.report(report)
+    if (receipt.spool !== batch.spool || receipt.seq !== batch.seq)
+      return yield* new ControlPlaneError({ reason: new Unreachable({ detail: "the receipt names another batch" }) })
     yield* faultPoint("agent.answered")
     yield* spool.acknowledge(batch.seq)
   })

@@ -5,7 +5,11 @@ const sameSet = (a: ReadonlySet<number>, b: ReadonlySet<number>): boolean =>
   a.size === b.size && [...a].every((item) => b.has(item))
 
 const sameAccess = (a: Serving.ServedCredential["access"], b: Serving.ServedCredential["access"]): boolean =>
-  a.size === b.size && [...a].every(([inbound, access]) => JSON.stringify(b.get(inbound)) === JSON.stringify(access))
+  a.size === b.size &&
+  [...a].every(([inbound, access]) => {
+    const other = b.get(inbound)
+    return other === access || JSON.stringify(other) === JSON.stringify(access)
+  })
 
 /** True when a plane that serves one serves the other. */
 export const equal = (a: Serving.Serving, b: Serving.Serving): boolean =>

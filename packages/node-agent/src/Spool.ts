@@ -7,12 +7,13 @@
  * it that it does not know what was counted before, and takes its first reading as the baseline.
  */
 import { Context, Effect, Layer, Schema } from "effect"
-import { NodeState, type DataPlane, type Instant, type TrafficReport } from "@vpnmgr/core"
+import type { DataPlane, Instant, NodeState, TrafficReport } from "@vpnmgr/core"
 import { advance, key, type Amount } from "./Baseline.ts"
 import * as Batches from "./internal/spoolBatches.ts"
 import * as Carry from "./internal/spoolCarry.ts"
 import * as File from "./internal/spoolFile.ts"
 import * as Rows from "./internal/spoolRows.ts"
+import * as StateText from "./internal/stateText.ts"
 import * as Tally from "./Tally.ts"
 
 /** Another agent works in the directory: two would count everything twice. */
@@ -111,7 +112,6 @@ const failure = (options: SpoolOptions) => (cause: unknown) => {
   return new SpoolError({ reason: isBusy ? new DirectoryInUse({ detail: inUse }) : new SpoolUnusable({ detail }) })
 }
 
-const codec = Schema.fromJsonString(NodeState.NodeState)
 const keptAside = 100
 
 /** Opens the spool of a directory for the life of the scope. */
@@ -231,7 +231,7 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       db.prepare("INSERT OR REPLACE INTO node_state VALUES ('newest', ?, ?, ?)").run(
         state.generation,
         state.revision,
-        Schema.encodeSync(codec)(state)
+        StateText.write(state)
       )
       version++
     })
@@ -239,7 +239,7 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
   const state = Effect.fnUntraced(function* (kind: "newest" | "accepted") {
     const row = yield* attempt(() => db.prepare("SELECT json FROM node_state WHERE kind = ?").get(kind))
     if (row === undefined) return null
-    return yield* Schema.decodeUnknownEffect(codec)(row["json"]).pipe(
+    return yield* StateText.read(row["json"]).pipe(
       Effect.catch(() =>
         Effect.logError("the kept node state is unreadable: nothing of it is served").pipe(Effect.as(null))
       )

@@ -5,7 +5,7 @@ import { Effect, Exit, Scope } from "effect"
 import type { DataPlane } from "@vpnmgr/core"
 import * as Spool from "../src/Spool.ts"
 import * as Tally from "../src/Tally.ts"
-import { directory, grant, hour, state } from "./Fakes.ts"
+import { credential, directory, grant, hour, state } from "./Fakes.ts"
 
 const open = Effect.fnUntraced(function* (at: string, more: Partial<Spool.SpoolOptions> = {}) {
   const scope = yield* Scope.make()
@@ -239,6 +239,22 @@ describe("Spool", () => {
       assert.strictEqual(yield* spentAfter(again.spool, 2), 30_000n)
       yield* again.spool.prune(5, state(2, { buckets: [grant(1, 1000, { asOf: { spool: spool.id, seq: 5 } })] }), 6000)
       assert.strictEqual(yield* spentAfter(again.spool, 2), 0n)
+    })
+  )
+
+  it.effect("keeps a state as it was told", () =>
+    Effect.gen(function* () {
+      const { spool } = yield* open(yield* directory)
+      const told = state(5, {
+        credentials: [credential(1, { serveUntil: 1000 }), credential(2)],
+        buckets: [grant(1, 500, { asOf: { spool: spool.id, seq: 3 }, period: "P1D", windowEnd: 86_400_000 })]
+      })
+      yield* spool.keep(told)
+      yield* spool.keep({ ...told, revision: 6 })
+      assert.deepStrictEqual(yield* spool.state("newest"), { ...told, revision: 6 })
+      assert.isNull(yield* spool.state("accepted"))
+      yield* spool.accept
+      assert.strictEqual((yield* spool.state("accepted"))?.revision, 6)
     })
   )
 })

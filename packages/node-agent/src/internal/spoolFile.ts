@@ -69,8 +69,6 @@ export const writeMeta = (db: DatabaseSync, name: string, value: string | number
 export interface SpoolFile {
   readonly db: DatabaseSync
   readonly id: string
-  /** True when the file was just made. */
-  readonly isNew: boolean
 }
 
 /**
@@ -97,7 +95,7 @@ export const open = (directory: string, planeDirectory: string): SpoolFile => {
       writeMeta(db, "id", id)
       const marker = readMarker(path.join(planeDirectory, "spool-id"))
       if (marker !== null && marker !== id) writeMeta(db, "remade", 1)
-      return { db, id, isNew: known === null }
+      return { db, id }
     })
   } catch (cause) {
     db.close()
