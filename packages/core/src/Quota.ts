@@ -5,6 +5,7 @@
  * compared, so that batching cannot change it.
  */
 import type { Instant } from "./Instant.ts"
+import { never } from "./Instant.ts"
 import type { Period } from "./Period.ts"
 import * as Window from "./Window.ts"
 
@@ -49,9 +50,11 @@ export const left = (maxTraffic: bigint | null, used: Weighted): Weighted | null
   return rest > 0n ? rest : 0n
 }
 
-/** Weighs a bucket: until when it is exhausted, or null. */
-export const weigh = (bucket: Pick<Bucket, "maxTraffic" | "used" | "window">): Instant | null =>
-  isExhausted(bucket.maxTraffic, bucket.used) ? bucket.window.end : null
+/** Weighs a bucket: until when it is exhausted, or null. A limit of nothing is exhausted in every window to come. */
+export const weigh = ({ maxTraffic, used, window }: Pick<Bucket, "maxTraffic" | "used" | "window">): Instant | null => {
+  if (!isExhausted(maxTraffic, used)) return null
+  return isExhausted(maxTraffic, 0n) ? never : window.end
+}
 
 /** The window a bucket is in at an instant, computed from its anchor and its latest reset. */
 export const windowAt = (bucket: Pick<Bucket, "anchor" | "period" | "cut">, at: Instant): Window.Window =>
