@@ -110,6 +110,7 @@ export class Oracle {
     const { start, end } = this.window(meter, now)
     let used = 0n
     for (const fact of facts) if (start < fact.to && fact.to <= end) used += this.weightOf(fact)
+    if (meter.limit !== null && meter.limit <= 0n) return { used, exhaustedUntil: Infinity }
     const isExhausted = meter.limit !== null && used > (meter.limit - 1n) * 1000n
     return { used, exhaustedUntil: isExhausted && end > now ? end : null }
   }

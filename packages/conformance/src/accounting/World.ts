@@ -204,13 +204,10 @@ export const send: (world: World, index: number, batch: SentBatch) => Played = E
 })
 
 /** A bucket read at an instant, as the oracle words it: one whose window has ended is empty. */
-const readingOf = (bucket: Quota.Bucket, now: number): Reading =>
-  bucket.window.end < now
-    ? { used: 0n, exhaustedUntil: null }
-    : {
-        used: bucket.used,
-        exhaustedUntil: bucket.exhaustedUntil !== null && bucket.exhaustedUntil > now ? bucket.exhaustedUntil : null
-      }
+const readingOf = ({ window, used, exhaustedUntil }: Quota.Bucket, now: number): Reading => ({
+  used: window.end < now ? 0n : used,
+  exhaustedUntil: exhaustedUntil !== null && exhaustedUntil > now ? exhaustedUntil : null
+})
 
 /** Compares everything that was counted, to the byte. */
 export const compare: (world: World) => Played = Effect.fn("Accounting.compare")(function* (world: World) {
