@@ -156,7 +156,7 @@ export class FakeServer {
   }
 }
 
-export const inbound = (ref: number, trafficMultiplier = 1000): NodeState.NodeState["inbounds"][number] => ({
+const inbound = (ref: number, trafficMultiplier = 1000): NodeState.NodeState["inbounds"][number] => ({
   ref,
   id: `00000000-0000-7000-8000-00000000000${ref}`,
   listen: "::",

@@ -26,10 +26,10 @@ export interface Bounds {
 export const bounds = (maxBatches: number): Bounds => ({ maxBatches, maxEntries: TrafficReport.maxEntries })
 
 /** The seq the next batch gets: 1, 2, 3 … for the life of the file. */
-export const nextSeq = (db: DatabaseSync): number => Number(readMeta(db, "next_seq") ?? 1)
+const nextSeq = (db: DatabaseSync): number => Number(readMeta(db, "next_seq") ?? 1)
 
 /** How many batches wait for their acknowledgement. */
-export const waiting = (db: DatabaseSync): number =>
+const waiting = (db: DatabaseSync): number =>
   Number(db.prepare("SELECT count(*) AS n FROM batch WHERE state IN ('open', 'sent')").get()?.["n"])
 
 /** The lowest seq not yet acknowledged; the next one when nothing waits. */
@@ -38,7 +38,7 @@ export const lowest = (db: DatabaseSync): number => {
   return typeof row?.["seq"] === "number" ? row["seq"] : nextSeq(db)
 }
 
-export const make = (db: DatabaseSync, { from, to, edge }: Interval, state: "open" | "sent"): number => {
+const make = (db: DatabaseSync, { from, to, edge }: Interval, state: "open" | "sent"): number => {
   const seq = nextSeq(db)
   writeMeta(db, "next_seq", seq + 1)
   db.prepare("INSERT INTO batch VALUES (?, ?, ?, ?, ?)").run(seq, from, to, edge, state)
@@ -46,7 +46,7 @@ export const make = (db: DatabaseSync, { from, to, edge }: Interval, state: "ope
 }
 
 /** Makes every open batch immutable. */
-export const seal = (db: DatabaseSync): void => {
+const seal = (db: DatabaseSync): void => {
   db.prepare("UPDATE batch SET state = 'sent' WHERE state = 'open'").run()
 }
 

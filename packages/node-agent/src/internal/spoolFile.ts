@@ -28,7 +28,7 @@ PRAGMA user_version = ${version};
 `
 
 /** Writes a small file so that it is whole and on the disk when this returns. */
-export const writeDurably = (file: string, text: string): void => {
+const writeDurably = (file: string, text: string): void => {
   const fresh = `${file}.new`
   const handle = fs.openSync(fresh, "w", 0o600)
   fs.writeSync(handle, text)
