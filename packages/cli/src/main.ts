@@ -1,2 +1,16 @@
 #!/usr/bin/env node
-export {}
+/** The executable. Everything else is loaded once the Node it runs on is known to do. */
+import { enableCompileCache } from "node:module"
+
+const wanted = [22, 19] as const
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+
+if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
+  console.error(`vpnmgr: Node ${wanted.join(".")} or newer is needed, and this is ${process.versions.node}.`)
+  console.error("vpnmgr: In the repository, `npx vpnmgr` brings its own.")
+  process.exit(1)
+}
+
+enableCompileCache()
+const { run } = await import("./Program.ts")
+process.exit(await run(process.argv.slice(2)))

@@ -5,7 +5,7 @@ import { Console, Effect, Schema } from "effect"
 import { Failed, failed } from "../Failed.ts"
 import { Json } from "../GlobalFlags.ts"
 import type { BadSettings } from "../settings/Sources.ts"
-import type { Connection } from "./Connection.ts"
+import type { connect, Connection } from "./Connection.ts"
 
 /** Makes a call answer what was decoded and what was sent, so that `--json` can print the latter. */
 export const both = { responseMode: "decoded-and-response" } as const
@@ -70,4 +70,4 @@ export const ask = <A, E, R>(
     Effect.flatMap(call(connection.client, connection), (answer) => print(answer, (value) => view(value, connection)))
   )
 
-type AskNeeds = Effect.Services<ReturnType<typeof print>> | Effect.Services<typeof import("./Connection.ts").connect>
+type AskNeeds = Effect.Services<ReturnType<typeof print>> | Exclude<Effect.Services<typeof connect>, Scope.Scope>

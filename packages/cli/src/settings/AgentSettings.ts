@@ -42,6 +42,12 @@ export const definitions = {
     metavar: "span",
     meaning: "How often what was counted is reported."
   },
+  allowInsecure: {
+    of: Value.OneOf(["no", "yes"]),
+    standard: "no",
+    metavar: "yes|no",
+    meaning: "Whether http:// to another machine will do: the node's key and state then travel in the clear."
+  },
   logLevel: {
     of: Value.OneOf(["trace", "debug", "info", "warn", "error"]),
     standard: "info",

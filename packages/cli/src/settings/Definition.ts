@@ -2,7 +2,7 @@
  * A table of settings: for each its codec, what it means and its default. The Schema, the flags, the names in the
  * environment and the guide all follow from the table.
  */
-import { Schema } from "effect"
+import type { Schema } from "effect"
 
 /** One setting. `standard` is the default as a person would write it; null where there is none. */
 export interface Definition {

@@ -40,12 +40,19 @@ const variablesOf = (definitions: Definitions): ReadonlyArray<string> => [
   ...secretsOf(definitions).map((key) => `${variableOf(key)}_FILE`)
 ]
 
-/** Names in the environment that are ours: settings, what the commands read, and what tests and test builds use. */
+/** What tests, proofs and test builds are told begins like this. */
+const forTests = /^VPNMGR_(TEST|PROOF|BREAK|KILL)/
+
+/** Names in the environment that are ours: settings, what the commands read, and what the repository's tools do. */
 const variables = new Set([
   ...variablesOf(Server.definitions),
   ...variablesOf(Agent.definitions),
-  ...["VPNMGR_CONFIG", "VPNMGR_TOKEN", "VPNMGR_TOKEN_FILE"],
-  ...["VPNMGR_BREAK", "VPNMGR_KILL_AT", "VPNMGR_CACHE", "VPNMGR_NETNS", "VPNMGR_CHECK_LINES"]
+  "VPNMGR_CONFIG",
+  "VPNMGR_TOKEN",
+  "VPNMGR_TOKEN_FILE",
+  "VPNMGR_CACHE",
+  "VPNMGR_NETNS",
+  "VPNMGR_CHECK_LINES"
 ])
 
 const suggest = (name: string, names: Iterable<string>): string => {
@@ -56,7 +63,7 @@ const suggest = (name: string, names: Iterable<string>): string => {
 /** Says of every `VPNMGR_*` variable nobody knows what may have been meant. */
 const unknownVariables = (environment: Request["environment"]): ReadonlyArray<string> =>
   Object.keys(environment).flatMap((name) =>
-    !name.startsWith("VPNMGR_") || name.startsWith("VPNMGR_TEST_") || variables.has(name)
+    !name.startsWith("VPNMGR_") || forTests.test(name) || variables.has(name)
       ? []
       : [`${name}: there is no such setting${suggest(name, variables)}`]
   )

@@ -1,0 +1,69 @@
+/** The command `vpnmgr`: its nouns, and what becomes of a failure. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Console, Effect, Exit, Layer } from "effect"
+import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
+import { agent } from "./commands/Agent.ts"
+import { config } from "./commands/Config.ts"
+import { group } from "./commands/Group.ts"
+import { inbound } from "./commands/Inbound.ts"
+import { key } from "./commands/Key.ts"
+import { migrate } from "./commands/Migrate.ts"
+import { node } from "./commands/Node.ts"
+import { audit, quarantine } from "./commands/Records.ts"
+import { serve } from "./commands/Serve.ts"
+import { login, logout, setup, status } from "./commands/Session.ts"
+import { spares } from "./commands/Spares.ts"
+import { subscription } from "./commands/Subscription.ts"
+import { token } from "./commands/Token.ts"
+import { user } from "./commands/User.ts"
+import { Failed } from "./Failed.ts"
+import * as GlobalFlags from "./GlobalFlags.ts"
+import { BadSettings } from "./settings/Sources.ts"
+import { version } from "./Version.ts"
+
+/** The whole tree of commands. */
+export const root = Command.make("vpnmgr").pipe(
+  Command.withDescription(
+    "Who may use the VPN, how much, and through which nodes: the server, the agent, the administration"
+  ),
+  Command.withSubcommands([
+    { group: "Run", commands: [serve, agent, migrate, config, key] },
+    { group: "People", commands: [setup, login, logout, status, user, group] },
+    { group: "Traffic", commands: [node, token, inbound, subscription, spares] },
+    { group: "Look back", commands: [audit, quarantine] }
+  ]),
+  Command.withGlobalFlags(GlobalFlags.all)
+)
+
+const settings = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+
+const usageError = 2
+
+/** Says on stderr why it failed: in words, or the API's problem with `--json`. */
+const complain = (error: unknown, json: boolean) => {
+  if (error instanceof Failed && json) return Console.error(JSON.stringify(error.problem ?? { detail: error.message }))
+  if (error instanceof BadSettings && json) return Console.error(JSON.stringify({ detail: error.message }))
+  const words = error instanceof Error ? error.message : String(error)
+  return Console.error(
+    words
+      .split("\n")
+      .map((line) => `vpnmgr: ${line}`)
+      .join("\n")
+  )
+}
+
+/** Runs the command line and answers the exit code: 0 done, 1 failed, 2 not a command. */
+export const run = (argv: ReadonlyArray<string>): Promise<number> =>
+  Command.runWith(root, { version })(argv).pipe(
+    Effect.provide(Layer.merge(NodeServices.layer, settings)),
+    Effect.exit,
+    Effect.flatMap((exit) => {
+      if (Exit.isSuccess(exit)) return Effect.succeed(0)
+      if (Cause.hasInterruptsOnly(exit.cause)) return Effect.succeed(130)
+      const error = Cause.squash(exit.cause)
+      if (CliError.isCliError(error) && error._tag === "ShowHelp")
+        return Effect.succeed(error.errors.length > 0 ? usageError : 0)
+      return Effect.as(complain(error, argv.includes("--json")), 1)
+    }),
+    Effect.runPromise
+  )

@@ -1,0 +1,52 @@
+/** The two doors of a server: TCP, with TLS where it was given a certificate, and the socket in the data directory. */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { HttpServer } from "@vpnmgr/http-server"
+import { Effect, Layer } from "effect"
+import * as fs from "node:fs"
+import * as http from "node:http"
+import * as https from "node:https"
+import { failed } from "../Failed.ts"
+import type { ServerSettings } from "../settings/ServerSettings.ts"
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Makes the server that will listen on TCP. */
+export const makeServer = ({ tlsCertFile, tlsKeyFile }: Pick<ServerSettings, "tlsCertFile" | "tlsKeyFile">) =>
+  Effect.try({
+    try: (): http.Server =>
+      tlsCertFile === null || tlsKeyFile === null
+        ? http.createServer()
+        : https.createServer({ cert: fs.readFileSync(tlsCertFile), key: fs.readFileSync(tlsKeyFile) }),
+    catch: (error) => failed(`the TLS files cannot be used: ${reason(error)}`)
+  })
+
+const refused = (where: string, hint: string, cause: unknown) =>
+  failed(
+    cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE"
+      ? `${where} is taken: another program listens there${hint}`
+      : `cannot listen on ${where}: ${reason(cause)}`
+  )
+
+/** Serves on TCP. */
+export const tcp = (server: http.Server, { host, port }: ServerSettings["listen"]) =>
+  Layer.fresh(HttpServer.serve({ local: false })).pipe(
+    Layer.provide(NodeHttpServer.layer(() => server, { host, port })),
+    Layer.catchTag("ServeError", ({ cause }) =>
+      Layer.effectDiscard(refused(`${host}:${port}`, "; choose another with --listen", cause))
+    )
+  )
+
+/** Serves whoever may open the socket, which is the server's own user alone, as the system. */
+export const socket = (path: string) =>
+  Layer.fresh(HttpServer.serve({ local: true })).pipe(
+    Layer.provide(NodeHttpServer.layer(() => http.createServer(), { path })),
+    Layer.catchTag("ServeError", ({ cause }) => Layer.effectDiscard(refused(path, "", cause))),
+    Layer.tap(() => Effect.sync(() => fs.chmodSync(path, 0o600)))
+  )
+
+/** Where a server listens, as a URL. */
+export const urlOf = (server: http.Server, { host, port }: ServerSettings["listen"]): string => {
+  const address = server.address()
+  const bound = typeof address === "object" && address !== null ? address.port : port
+  return `${server instanceof https.Server ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${bound}`
+}
