@@ -1,0 +1,91 @@
+/** A server on a loopback socket over memory stores, and a person who asks it with `fetch`. */
+import { createServer } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { ControlPlane, Grain, MemoryStores, Vault } from "@vpnmgr/core"
+import { HttpServer, Jobs, Policy, Setup } from "@vpnmgr/http-server"
+import { Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
+import { HttpServer as Listener } from "effect/http"
+
+/** Everything that was logged, as text. */
+export class Log extends Context.Service<Log, { readonly lines: Array<string> }>()("test/Log") {}
+
+const lines: Array<string> = []
+const log = Layer.mergeAll(
+  Layer.succeed(Log, { lines }),
+  Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
+)
+
+const stores = Layer.mergeAll(MemoryStores.layer, Vault.Vault.layer(Redacted.make(new Uint8Array(32).fill(7))))
+
+const services = HttpServer.services.pipe(Layer.provideMerge(ControlPlane.layer), Layer.provideMerge(stores))
+
+/** Windows in whole seconds, so that tests see them turn; few polls at once, so that they see them refused. */
+const bounds = Layer.mergeAll(
+  Layer.succeed(Grain.Grain, 1000),
+  Layer.effect(
+    Policy.Policy,
+    Effect.map(Policy.Policy, (policy) => ({ ...policy, polls: 3 }))
+  )
+)
+
+/** Listens on a free port; the address is in `HttpServer` of `effect/http`. */
+export const layer = (options: HttpServer.Options) =>
+  HttpServer.serve(options).pipe(
+    Layer.provideMerge(Jobs.layer),
+    Layer.provideMerge(services),
+    Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })),
+    Layer.provide(bounds),
+    Layer.provideMerge(log)
+  )
+
+export interface Asking {
+  readonly token?: string | undefined
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+}
+
+const Json = Schema.Record(Schema.String, Schema.Any)
+
+export interface Answered {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The body, when it is a JSON object; else empty. */
+  readonly json: typeof Json.Type
+}
+
+export const baseUrl = Effect.map(Listener.HttpServer, ({ address }) =>
+  "port" in address ? `http://127.0.0.1:${address.port}` : ""
+)
+
+/** Asks with a JSON body, a token, headers. */
+export const ask = Effect.fnUntraced(function* (route: string, { token, body, headers = {} }: Asking = {}) {
+  const [method = "GET", path = "/"] = route.split(" ")
+  const isRaw = typeof body === "string" || body instanceof Uint8Array
+  const url = `${yield* baseUrl}${path}`
+  return yield* Effect.promise(async (signal): Promise<Answered> => {
+    const response = await fetch(url, {
+      method,
+      signal,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers
+      },
+      ...(body === undefined ? {} : { body: isRaw ? (body as BodyInit) : JSON.stringify(body) })
+    })
+    const text = await response.text()
+    const isJson = /json/.test(response.headers.get("content-type") ?? "") && text.startsWith("{")
+    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : {} }
+  })
+})
+
+export const superuser = { username: "ada", password: "correct horse battery" }
+
+/** Sets the first superuser up where there is none, and signs in. */
+export const signedIn = Effect.gen(function* () {
+  const secret = yield* Effect.flatMap(Setup.Setup, ({ offer }) => offer)
+  if (secret !== null) yield* ask("POST /api/v1/setup", { body: { secret, ...superuser } })
+  const { json } = yield* ask("POST /api/v1/session", { body: superuser })
+  return json["token"] as string
+})
