@@ -1,6 +1,7 @@
 /** The agent is killed at its worst moments, over and over; the server counts what the plane counted. */
 import { spawn } from "node:child_process"
 import * as http from "node:http"
+import { fileURLToPath } from "node:url"
 import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -44,11 +45,13 @@ class Tally {
   }
 }
 
+const program = fileURLToPath(new URL("./crashingAgent.ts", import.meta.url))
+
 const life = (args: ReadonlyArray<string>, env: Record<string, string>, lasts: number) =>
   Effect.promise(
     () =>
       new Promise<{ readonly signal: string | null; readonly log: string }>((resolve) => {
-        const child = spawn(process.execPath, [`${import.meta.dirname}/crashingAgent.ts`, ...args], {
+        const child = spawn(process.execPath, [program, ...args], {
           env: { ...process.env, ...env },
           stdio: ["ignore", "ignore", "pipe"]
         })
