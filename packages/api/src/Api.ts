@@ -16,6 +16,9 @@ const description = [
   "above; both are accepted. Errors are application/problem+json with a stable code. Lists are {items, next_cursor}."
 ].join(" ")
 
+/** A field nobody knows is a mistake, and answered as one. Agents of another minor version may name new ones. */
+const strict = { onExcessProperty: "error" } as const
+
 export class Api extends HttpApi.make("vpnmgr")
   .add(Setup)
   .add(Session)
@@ -27,7 +30,9 @@ export class Api extends HttpApi.make("vpnmgr")
   .add(Spares)
   .add(Audit)
   .add(Quarantine)
-  .add(NodeProtocol)
+  .add(NodeProtocol.annotate(HttpApi.PayloadParseOptions, {}).annotate(HttpApi.QueryParseOptions, {}))
   .add(Health)
   .middleware(Problems)
+  .annotate(HttpApi.PayloadParseOptions, strict)
+  .annotate(HttpApi.QueryParseOptions, strict)
   .annotateMerge(OpenApi.annotations({ title: "vpnmgr", version: "1.0.0", description })) {}
