@@ -20,12 +20,16 @@ import * as SingBox from "./SingBox.ts"
 
 export interface Options {
   readonly singBox: string
-  readonly nodes?: 1 | 2
-  /** Further settings of the server and of the agents. */
+  readonly nodes?: 1 | 2 | 3
+  /** Further settings of the server and of the agents; read anew at each start. */
   readonly serverEnv?: Readonly<Record<string, string>>
   readonly agentEnv?: Readonly<Record<string, string>>
   /** The program's main file; by default the built one of `@vpnmgr/cli`. */
   readonly main?: string
+  /** Names of further servers on the same database, started with the first. */
+  readonly replicas?: ReadonlyArray<string>
+  /** What agents talk to, given the servers' addresses; by default the first server. */
+  readonly through?: (urls: ReadonlyArray<string>) => Promise<string>
 }
 
 export interface Arena {
@@ -34,8 +38,7 @@ export interface Arena {
   readonly binary: string
   readonly database: Database.Database
   readonly server: Server.Server
-  /** A further server on the same database, not started yet. */
-  readonly replica: (name: string) => Promise<Server.Server>
+  readonly replicas: ReadonlyArray<Server.Server>
   readonly api: Api.Api
   readonly password: string
   readonly origin: Origin.Origin
@@ -93,6 +96,8 @@ export const open = async (options: Options): Promise<Arena> => {
     env: serverEnv ?? {}
   }
   const server = await Server.make(shared)
+  const replicas = await Promise.all((options.replicas ?? []).map((name) => Server.make({ ...shared, name })))
+  const agentUrl = (await options.through?.([server, ...replicas].map(({ url }) => url))) ?? server.url
   const api = Api.make(server.url)
   const password = randomBytes(15).toString("base64url")
   const nodes: Array<Node.Node> = []
@@ -102,7 +107,7 @@ export const open = async (options: Options): Promise<Arena> => {
   const close = async (keep: boolean) => {
     await Promise.all(clients.map((client) => client.close()))
     await Promise.all(nodes.map((node) => node.close()))
-    await server.stop()
+    await Promise.all([server, ...replicas].map((each) => each.stop()))
     await database.close()
     origin.close()
     foreign.close()
@@ -125,7 +130,7 @@ export const open = async (options: Options): Promise<Arena> => {
       placed.push({ id: inbound.id, node: index, protocol })
     }
     const name = `node-${index + 1}`
-    const of = { name, id, address, key, binary, main, url: server.url, directory: join(directory, name) }
+    const of = { name, id, address, key, binary, main, url: agentUrl, directory: join(directory, name) }
     nodes.push(await Node.start({ ...of, env: agentEnv ?? {} }))
   }
 
@@ -134,6 +139,7 @@ export const open = async (options: Options): Promise<Arena> => {
     const secret = await server.setupSecret()
     await api.request("POST", "/setup", { secret, username, password })
     await api.signIn(username, password)
+    for (const replica of replicas) await replica.start()
     for (let index = 0; index < count; index++) await addNode(index)
     const servable = async () => (await api.inbounds()).filter((inbound) => inbound.is_servable).length
     let seen = 0
@@ -150,7 +156,8 @@ export const open = async (options: Options): Promise<Arena> => {
     await ready()
   } catch (cause) {
     await close(true).catch(() => undefined)
-    throw new Error(`the arena did not open (logs: ${directory})`, { cause })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`the arena did not open (logs: ${directory}): ${why}`, { cause })
   }
 
   const fetchConfig: Arena["fetchConfig"] = ({ config_path }) => Client.fetchConfig(`${server.url}${config_path}`)
@@ -159,7 +166,7 @@ export const open = async (options: Options): Promise<Arena> => {
     binary,
     database,
     server,
-    replica: (name) => Server.make({ ...shared, name }),
+    replicas,
     api,
     password,
     origin,

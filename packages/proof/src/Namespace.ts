@@ -13,7 +13,7 @@ export const originAddress = "203.0.113.10"
 export const clientAddress = "203.0.113.77"
 
 /** Where nodes listen (TEST-NET-2). Clients reach them from `clientAddress`. */
-export const nodeAddresses = ["198.51.100.1", "198.51.100.2"] as const
+export const nodeAddresses = ["198.51.100.1", "198.51.100.2", "198.51.100.3"] as const
 
 const marker = "VPNMGR_PROOF_NAMESPACE"
 

@@ -68,7 +68,10 @@ const run = async (report: Report.Report, place: { directory: string }) => {
       report.note(`  round ${index + 1}: ${hit.blow} at ${hit.at}${hit.line === undefined ? "" : ` (${hit.line})`}`)
       for (const [at, load] of loads.entries()) {
         if (load.node === Blows.victim) continue
-        Expect.holds(`the ${load.protocol} socket of node ${load.node + 1} is the same after ${blow}`, load.flow() === before[at])
+        Expect.holds(
+          `the ${load.protocol} socket of node ${load.node + 1} is the same after ${blow}`,
+          load.flow() === before[at]
+        )
       }
     }
     return `${hits.length} hits`
@@ -81,7 +84,9 @@ const run = async (report: Report.Report, place: { directory: string }) => {
   })
   if (values.break === undefined && plan.length >= 30) {
     await report.step("hits between two steps, each proved by a line", () => {
-      const counts = points.map((name) => [name, hits.filter((hit) => hit.blow === name && hit.line !== undefined).length] as const)
+      const counts = points.map(
+        (name) => [name, hits.filter((hit) => hit.blow === name && hit.line !== undefined).length] as const
+      )
       for (const [name, count] of counts) Expect.atLeast(name, count, 3)
       return counts.map(([name, count]) => `${name} ${count}`).join(", ")
     })
@@ -104,8 +109,12 @@ const run = async (report: Report.Report, place: { directory: string }) => {
   }
   await report.sequence("books", async () => {
     await report.step("raw reports, usage and quarantine agree", async () => {
-      const [raw] = await arena.database.query("SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM vpnmgr.traffic_report")
-      const [pieces] = await arena.database.query("SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM vpnmgr.usage_piece")
+      const [raw] = await arena.database.query(
+        "SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM vpnmgr.traffic_report"
+      )
+      const [pieces] = await arena.database.query(
+        "SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM vpnmgr.usage_piece"
+      )
       const [odd] = await arena.database.query("SELECT count(*) FROM vpnmgr.quarantine")
       Expect.same("raw reports against usage", raw, pieces)
       Expect.same("entries in quarantine", odd, "0")

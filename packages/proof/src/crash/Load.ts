@@ -52,7 +52,10 @@ export const start = async (arena: Arena, { node, protocol }: Place): Promise<Lo
     credential: pair.split(".")[0]!,
     flow: () => current,
     received: () =>
-      [...new Set([...ended, ...(current === undefined ? [] : [current])])].reduce((sum, flow) => sum + flow.received, 0),
+      [...new Set([...ended, ...(current === undefined ? [] : [current])])].reduce(
+        (sum, flow) => sum + flow.received,
+        0
+      ),
     stop: async () => {
       isOver = true
       current?.close()

@@ -1,0 +1,205 @@
+/**
+ * The replica run: two servers on one database behind a balancer, three nodes of which one is frozen, and batches that
+ * overlap in everything they touch.
+ *
+ *   npm run replicas -- --sing-box 1.12.12
+ */
+import { setTimeout as sleep } from "node:timers/promises"
+import { parseArgs } from "node:util"
+import * as Arena from "./Arena.ts"
+import * as Plan from "./crash/Plan.ts"
+import * as Expect from "./Expect.ts"
+import * as Namespace from "./Namespace.ts"
+import * as Postgres from "./Postgres.ts"
+import * as Balancer from "./replicas/Balancer.ts"
+import * as Batches from "./replicas/Batches.ts"
+import * as Report from "./Report.ts"
+import * as SingBox from "./SingBox.ts"
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    "sing-box": { type: "string", default: SingBox.versions[0]! },
+    keep: { type: "boolean", default: false }
+  }
+})
+const version = values["sing-box"]
+const overlapping = 50
+const people = 30
+const frozen = 2
+
+const portOf = (url: string) => Number(new URL(url).port)
+
+const run = async (report: Report.Report, place: { directory: string }) => {
+  let balancer!: Balancer.Balancer
+  const arena = await Arena.open({
+    singBox: version,
+    nodes: 3,
+    replicas: ["replica"],
+    through: async (urls) => {
+      balancer = await Balancer.start(urls.map(portOf))
+      return balancer.url
+    }
+  })
+  place.directory = arena.directory
+  const { api, nodes } = arena
+  const [replica] = arena.replicas
+  const pendingOn = async (id: string) => (await api.get(id)).pending_node_ids
+
+  /** Waits until every node but the frozen one serves the newest change. */
+  const reachesTheLiving = (id: string) =>
+    Expect.timed(() =>
+      Expect.soon(
+        "every living node serves the change",
+        15_000,
+        async () => {
+          const pending = await pendingOn(id)
+          return pending.every((node) => node === nodes[frozen]!.id) ? pending : undefined
+        },
+        () => id
+      )
+    )
+
+  const owner = await api.request<{ readonly user: { readonly id: string } }>("POST", "/users", {
+    username: "reseller",
+    password: "a-password-of-some-length",
+    role: "operator",
+    group_ids: []
+  })
+  const ownerId = owner.user.id
+  const subscriptions = await Promise.all(
+    Array.from({ length: people }, (_, index) =>
+      api.request<{ readonly id: string }>("POST", "/subscriptions", {
+        title: `person ${index}`,
+        owner_id: ownerId,
+        inbound_ids: arena.inbounds({ protocols: ["shadowsocks"] })
+      })
+    )
+  )
+  for (const { id } of subscriptions) await arena.converged(id)
+
+  await report.sequence("batches", async () => {
+    await report.step(
+      `${overlapping} overlapping batches at once, through two replicas, seed ${values.seed}`,
+      async () => {
+        const rows = await arena.database.query(
+          "SELECT ref, subscription_id FROM vpnmgr.credential WHERE subscription_id IS NOT NULL"
+        )
+        const ofRef = new Map(rows.map((row) => row.split("|") as [string, string]))
+        const [inboundRows, keys] = [
+          await arena.database.query("SELECT node_id, ref FROM vpnmgr.inbound WHERE protocol = 'shadowsocks'"),
+          new Map(nodes.map((node) => [node.id, node.key]))
+        ]
+        const senders = inboundRows.map((row) => {
+          const [node, ref] = row.split("|") as [string, string]
+          return { key: keys.get(node)!, inbound: Number(ref) }
+        })
+        const batches = Batches.make(
+          senders,
+          [...ofRef.keys()].map(Number),
+          overlapping,
+          Plan.randomOf(Number(values.seed))
+        )
+        const urls = [arena.server.url, replica!.url]
+        const [answers, took] = await Expect.timed(() =>
+          Promise.all(batches.map((batch, index) => Batches.post(urls[index % 2]!, batch)))
+        )
+        const refused = answers.filter(({ status }) => status !== 200)
+        Expect.same("answers other than 200", refused.map(({ status, text }) => `${status} ${text}`).join("; "), "")
+        const expected = new Map<string, bigint>()
+        for (const { credential, bytes } of batches.flatMap((batch) => batch.entries)) {
+          const id = ofRef.get(String(credential))!
+          expected.set(id, (expected.get(id) ?? 0n) + bytes)
+        }
+        for (const [id, bytes] of expected) {
+          const { down, up } = await api.usage(id)
+          Expect.same(`usage of ${id}`, up + down, bytes)
+        }
+        const total = [...expected.values()].reduce((sum, bytes) => sum + bytes, 0n)
+        const [owned] = await arena.database.query(
+          `SELECT sum(used) FROM vpnmgr.owner_usage WHERE owner_id = '${ownerId}'`
+        )
+        Expect.same("the owner's usage, weighted", owned, String(total * 1000n))
+        const again = await Promise.all(batches.map((batch, index) => Batches.post(urls[(index + 1) % 2]!, batch)))
+        Expect.holds(
+          "replays through the other replica are answered the same",
+          again.every(({ status }) => status === 200)
+        )
+        const [after] = await arena.database.query(
+          `SELECT sum(used) FROM vpnmgr.owner_usage WHERE owner_id = '${ownerId}'`
+        )
+        Expect.same("the owner's usage after the replays", after, owned)
+        return `${batches.length} × ${ofRef.size} entries in ${took} ms, ${total} B exact for ${expected.size} subscriptions and their owner`
+      }
+    )
+  })
+
+  const [subscription] = subscriptions
+  await report.sequence("a frozen node", async () => {
+    await report.step("changes reach the living nodes while one is frozen", async () => {
+      process.kill(nodes[frozen]!.agent()!.pid, "SIGSTOP")
+      const times: Array<number> = []
+      for (let round = 0; round < 10; round++) {
+        await api.act(subscription!.id, round % 2 === 0 ? "suspend" : "resume")
+        const [pending, took] = await reachesTheLiving(subscription!.id)
+        Expect.same("the frozen node is named", pending.join(), nodes[frozen]!.id)
+        times.push(took)
+      }
+      return `10 changes, the slowest in ${Math.max(...times)} ms; the frozen node is named as pending`
+    })
+    await report.step("thawed, it serves the newest change", async () => {
+      process.kill(nodes[frozen]!.agent()!.pid, "SIGCONT")
+      return `${await arena.converged(subscription!.id, 90_000)} ms`
+    })
+  })
+
+  await report.sequence("a killed replica", async () => {
+    await report.step("a replica is killed in mid long poll", async () => {
+      const runs = await Promise.all(nodes.map((node) => node.run()))
+      const before = [...balancer.given].map(([port, count]) => `${port}: ${count}`).join(", ")
+      await replica!.stop("SIGKILL")
+      await sleep(500)
+      await api.act(subscription!.id, "suspend")
+      const took = await arena.converged(subscription!.id, 30_000)
+      const later = await Promise.all(nodes.map((node) => node.run()))
+      Expect.same("runs of sing-box", later.map(({ epoch }) => epoch).join(), runs.map(({ epoch }) => epoch).join())
+      return `the next change converged in ${took} ms on all ${nodes.length} nodes; connections before by port: ${before}`
+    })
+    await report.step("it comes back and takes its share", async () => {
+      const took = await replica!.start()
+      await api.act(subscription!.id, "resume")
+      return `ready in ${took} ms, converged in ${await arena.converged(subscription!.id, 30_000)} ms`
+    })
+  })
+
+  await report.sequence("deadlocks", async () => {
+    await report.step("no deadlock surfaced", async () => {
+      const [deadlocks] = await arena.database.query(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+      )
+      return `PostgreSQL resolved ${deadlocks}; no request failed by one`
+    })
+  })
+  const failed = report.failed()
+  balancer.close()
+  await arena.close(values.keep || failed > 0)
+}
+
+const start = async () => {
+  const place = { directory: "not there yet" }
+  const report = Report.make(() => place.directory)
+  const missing = SingBox.missing(version) ?? ((await Postgres.findBinaries()) === null ? Postgres.missing : undefined)
+  if (missing !== undefined) report.skip("replicas", missing)
+  else await report.sequence("replicas", () => run(report, place))
+  return report.end()
+}
+
+const enter = async () => {
+  const missing = Namespace.missing()
+  if (missing === undefined) return Namespace.run()
+  const report = Report.make(() => "none")
+  report.skip("replicas", missing)
+  return report.end()
+}
+
+process.exit(Namespace.isEntered() ? await start() : await enter())

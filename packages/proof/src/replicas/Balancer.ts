@@ -1,0 +1,54 @@
+/** A TCP balancer in front of several servers: each connection goes to the next one that takes it. */
+import { once } from "node:events"
+import { connect, createServer, type Socket } from "node:net"
+import * as Namespace from "../Namespace.ts"
+
+export interface Balancer {
+  readonly url: string
+  /** How many connections each server was given, by its port. */
+  readonly given: ReadonlyMap<number, number>
+  readonly close: () => void
+}
+
+/** Starts a balancer over servers on loopback, by their ports. */
+export const start = async (ports: ReadonlyArray<number>): Promise<Balancer> => {
+  const given = new Map<number, number>(ports.map((port) => [port, 0]))
+  const sockets = new Set<Socket>()
+  let turn = 0
+
+  const pass = (from: Socket, tries: number) => {
+    if (tries === ports.length) return from.destroy()
+    const port = ports[turn++ % ports.length]!
+    const to = connect(port, "127.0.0.1")
+    sockets.add(to)
+    to.once("close", () => sockets.delete(to))
+    let isConnected = false
+    to.on("error", () => (isConnected ? from.destroy() : pass(from, tries + 1)))
+    to.once("connect", () => {
+      isConnected = true
+      given.set(port, (given.get(port) ?? 0) + 1)
+      from.pipe(to).pipe(from)
+      from.once("close", () => to.destroy())
+      to.once("close", () => from.destroy())
+    })
+    return undefined
+  }
+
+  const server = createServer((from) => {
+    sockets.add(from)
+    from.on("error", () => from.destroy())
+    from.once("close", () => sockets.delete(from))
+    pass(from, 0)
+  })
+  const port = Namespace.freePort()
+  server.listen(port, "127.0.0.1")
+  await once(server, "listening")
+  return {
+    url: `http://127.0.0.1:${port}`,
+    given,
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    }
+  }
+}
