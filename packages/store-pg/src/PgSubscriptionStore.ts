@@ -10,15 +10,16 @@ import type { InboundRow } from "./InboundRow.ts"
 import { inboundColumns, make as makeInboundRow } from "./InboundRow.ts"
 import { place } from "./PgCredentialStore.ts"
 import * as PgTransaction from "./PgTransaction.ts"
+import * as SubscriptionLink from "./SubscriptionLink.ts"
 
-const columns = `s.id, s.link, s.owner_id AS "ownerId", s.title, s.description, ${millis("s.expires_at")} AS "expiresAt",
-  s.max_traffic AS "maxTraffic", s.max_speed AS "maxSpeed", s.traffic_reset_period AS "trafficResetPeriod",
-  s.is_suspended AS "isSuspended", ${millis("s.anchor")} AS anchor,
+const columns = `s.id, ${SubscriptionLink.linkColumn}, s.owner_id AS "ownerId", s.title, s.description,
+  ${millis("s.expires_at")} AS "expiresAt", s.max_traffic AS "maxTraffic", s.max_speed AS "maxSpeed",
+  s.traffic_reset_period AS "trafficResetPeriod", s.is_suspended AS "isSuspended", ${millis("s.anchor")} AS anchor,
   ARRAY(SELECT l.inbound_id FROM subscription_inbound l
     WHERE l.subscription_id = s.id AND l.unlinked_at IS NULL ORDER BY l.inbound_id) AS "inboundIds",
   s.credential, ${millis("s.created_at")} AS "createdAt", ${millis("s.updated_at")} AS "updatedAt"`
 
-interface ConfigRow extends Subscription.Subscription {
+interface ConfigRow extends SubscriptionLink.SubscriptionRow {
   readonly secret: Uint8Array
   readonly up: string
   readonly down: string
@@ -43,27 +44,31 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
       const sql = yield* SqlClient.SqlClient
       const vault = yield* Vault.Vault
       const inboundRow = makeInboundRow(vault)
+      const links = SubscriptionLink.make(vault)
       const atomic = PgTransaction.make(sql)
 
-      const insert = Effect.fn("PgSubscriptionStore.insert")((subscription: Subscription.Subscription) =>
-        written(sql`
+      const insert = Effect.fn("PgSubscriptionStore.insert")(function* (subscription: Subscription.Subscription) {
+        const link = yield* links.seal(subscription)
+        yield* written(sql`
           WITH made AS (
-            INSERT INTO subscription (id, link, owner_id, title, description, expires_at, max_traffic, max_speed,
+            INSERT INTO subscription (id, link_hash, link, owner_id, title, description, expires_at, max_traffic, max_speed,
               traffic_reset_period, is_suspended, anchor, credential, created_at, updated_at)
-            VALUES (${subscription.id}, ${subscription.link}, ${subscription.ownerId}, ${subscription.title},
-              ${subscription.description}, ${at(sql, subscription.expiresAt)}, ${subscription.maxTraffic},
-              ${subscription.maxSpeed}, ${subscription.trafficResetPeriod}, ${subscription.isSuspended},
-              ${at(sql, subscription.anchor)}, ${subscription.credential}, ${at(sql, subscription.createdAt)},
-              ${at(sql, subscription.updatedAt)})
+            VALUES (${subscription.id}, ${SubscriptionLink.hashOf(subscription.link)}, ${link},
+              ${subscription.ownerId}, ${subscription.title}, ${subscription.description},
+              ${at(sql, subscription.expiresAt)}, ${subscription.maxTraffic}, ${subscription.maxSpeed},
+              ${subscription.trafficResetPeriod}, ${subscription.isSuspended}, ${at(sql, subscription.anchor)},
+              ${subscription.credential}, ${at(sql, subscription.createdAt)}, ${at(sql, subscription.updatedAt)})
             RETURNING id, owner_id, created_at),
           owned AS (INSERT INTO subscription_owner (subscription_id, since, owner_id)
             SELECT id, '-infinity', owner_id FROM made)
           INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
           SELECT DISTINCT id, inbound_id, created_at FROM made, unnest(${subscription.inboundIds}::uuid[]) AS l (inbound_id)`)
-      )
+      })
 
-      const update = Effect.fn("PgSubscriptionStore.update")((subscription: Subscription.Subscription) =>
-        written(sql`UPDATE subscription SET link = ${subscription.link}, owner_id = ${subscription.ownerId},
+      const update = Effect.fn("PgSubscriptionStore.update")(function* (subscription: Subscription.Subscription) {
+        const link = yield* links.seal(subscription)
+        yield* written(sql`UPDATE subscription SET link_hash = ${SubscriptionLink.hashOf(subscription.link)},
+            link = ${link}, owner_id = ${subscription.ownerId},
             title = ${subscription.title}, description = ${subscription.description},
             expires_at = ${at(sql, subscription.expiresAt)}, max_traffic = ${subscription.maxTraffic},
             max_speed = ${subscription.maxSpeed}, traffic_reset_period = ${subscription.trafficResetPeriod},
@@ -71,7 +76,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
             credential = ${subscription.credential}, created_at = ${at(sql, subscription.createdAt)},
             updated_at = ${at(sql, subscription.updatedAt)}
           WHERE id = ${subscription.id} AND deleted_at IS NULL`)
-      )
+      })
 
       const unlink = (id: string, kept: ReadonlyArray<string>, instant: Instant.Instant) =>
         written(sql`UPDATE subscription_inbound SET unlinked_at = ${at(sql, instant)}
@@ -104,9 +109,9 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           FROM subscription s
           JOIN credential c ON c.ref = s.credential AND c.secret IS NOT NULL
           JOIN bucket own ON own.id = s.id AND own.kind = 'subscription'
-          WHERE s.link = ${link} AND s.deleted_at IS NULL`)
+          WHERE s.link_hash = ${SubscriptionLink.hashOf(link)} AND s.deleted_at IS NULL`)
         if (row === undefined) return null
-        const { secret, up, down, buckets, inbounds, ...subscription } = row
+        const { secret, up, down, buckets, inbounds, ...subscription } = yield* links.open(row)
         const [bucket, ownerBucket] = buckets.map(bucketOfJson)
         return {
           subscription,
@@ -124,14 +129,14 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
         update,
         get: (id) =>
           Id.isUuid(id)
-            ? Effect.map(
-                stored(sql<Subscription.Subscription>`SELECT ${sql.literal(columns)} FROM subscription s
+            ? Effect.flatMap(
+                stored(sql<SubscriptionLink.SubscriptionRow>`SELECT ${sql.literal(columns)} FROM subscription s
                   WHERE s.id = ${id} AND s.deleted_at IS NULL`),
-                ([row]) => row ?? null
+                ([row]) => (row === undefined ? Effect.succeed(null) : links.open(row))
               )
             : Effect.succeed(null),
         list: ({ ownerId }, { after, limit }) =>
-          stored(sql<Subscription.Subscription>`SELECT ${sql.literal(columns)} FROM subscription s
+          stored(sql<SubscriptionLink.SubscriptionRow>`SELECT ${sql.literal(columns)} FROM subscription s
             WHERE ${sql.and([
               sql`s.deleted_at IS NULL`,
               ...(ownerId === undefined
@@ -140,7 +145,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
                   ? [sql`s.owner_id IS NULL`]
                   : [sql`s.owner_id = ${ownerId}`]),
               ...(after === null ? [] : [sql`s.id > ${after}`])
-            ])} ORDER BY s.id LIMIT ${BigInt(limit)}::bigint`),
+            ])} ORDER BY s.id LIMIT ${BigInt(limit)}::bigint`).pipe(Effect.flatMap(Effect.forEach(links.open))),
         setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),
         recordOwner: (id, ownerId, since) =>
           written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)
@@ -150,7 +155,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           atomic(
             Effect.andThen(
               unlink(id, [], instant),
-              written(sql`UPDATE subscription SET link = NULL, title = NULL, description = NULL,
+              written(sql`UPDATE subscription SET link_hash = NULL, link = NULL, title = NULL, description = NULL,
                 deleted_at = ${at(sql, instant)} WHERE id = ${id} AND deleted_at IS NULL`)
             )
           ),

@@ -2,7 +2,8 @@
 export const statements: ReadonlyArray<string> = [
   `CREATE TABLE subscription (
   id uuid PRIMARY KEY,
-  link text CONSTRAINT subscription_link_key UNIQUE,
+  link_hash bytea CONSTRAINT subscription_link_key UNIQUE,
+  link bytea,
   owner_id uuid,
   title text,
   description text,
