@@ -6,7 +6,7 @@
  * nodes then learn it through their state (`NodeStates`), and have usually cut by themselves before
  * (`@vpnmgr/node-agent`, `Enforcement`).
  */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Metric, Schema } from "effect"
 import { Actor } from "./Actor.ts"
 import * as Actors from "./Actor.ts"
 import * as Audit from "./Audit.ts"
@@ -21,7 +21,7 @@ import * as TrafficReport from "./TrafficReport.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
 import * as Usage from "./Usage.ts"
-import type { BatchKey } from "./UsageStore.ts"
+import type { Admission, BatchKey } from "./UsageStore.ts"
 import { UsageStore } from "./UsageStore.ts"
 import { broken, faultPoint } from "./internal/testBuild.ts"
 
@@ -42,6 +42,28 @@ class Stale extends Schema.TaggedError<Stale>()("Stale", {}) {
     super()
   }
 }
+
+const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+
+/** Counted after the commit, so that a batch that was rolled back or tried again is counted as often as it was applied. */
+const counters = {
+  reports: counter("reports_total", "Batches admitted, by outcome: new, replay or conflict"),
+  entries: counter("report_entries_total", "Entries of new batches that were counted"),
+  quarantined: counter("quarantined_entries_total", "Entries of new batches that went to quarantine")
+}
+
+interface Outcome {
+  readonly admission: Admission
+  readonly entries: number
+  readonly quarantined: number
+}
+
+const count = ({ admission, entries, quarantined }: Outcome) =>
+  Effect.all([
+    Metric.update(Metric.withAttributes(counters.reports, { outcome: admission }), 1),
+    Metric.update(counters.entries, entries),
+    Metric.update(counters.quarantined, quarantined)
+  ])
 
 export class Enforcer extends Context.Service<
   Enforcer,
@@ -99,14 +121,15 @@ export class Enforcer extends Context.Service<
             meta: { spool: batch.spool, seq: batch.seq }
           })
         }
-        if (admission !== "new" && !broken("idempotency")) return admission
+        if (admission !== "new" && !broken("idempotency")) return { admission, entries: 0, quarantined: 0 }
         const facts = yield* usage.facts(origin.nodeId, batch, to)
         const settlement = Usage.settle({ nodeId: origin.nodeId, entries: batch.entries, from, to, facts, grain })
         if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
         yield* usage.record({ key, from, to, shift, settlement })
         yield* flip(origin, yield* usage.touched(settlement))
         yield* faultPoint("server.recorded")
-        return admission
+        const quarantined = settlement.quarantined.length
+        return { admission, entries: batch.entries.length - quarantined, quarantined }
       })
 
       const report = Effect.fn("Enforcer.report")(function* (origin: Origin, report: TrafficReport.Report) {
@@ -119,14 +142,17 @@ export class Enforcer extends Context.Service<
           lowest: report.lowest,
           receivedAt
         })
-        const attempt = Effect.flatMap(Instant.now, (receivedAt) => transaction.run(apply(origin, report, key(receivedAt))))
-        const admission = yield* attempt.pipe(
+        const attempt = Effect.flatMap(Instant.now, (receivedAt) =>
+          transaction.run(apply(origin, report, key(receivedAt)))
+        )
+        const outcome = yield* attempt.pipe(
           Effect.tapErrorTag("Stale", ({ buckets }) => Ledger.turn(buckets)),
           Effect.retry({ times: 20, while: (error) => error._tag === "Stale" }),
           Effect.catchTag("Stale", Effect.die)
         )
         yield* faultPoint("server.committed")
-        if (admission === "conflict") return yield* new BatchConflict({ spool: batch.spool, seq: batch.seq })
+        yield* count(outcome)
+        if (outcome.admission === "conflict") return yield* new BatchConflict({ spool: batch.spool, seq: batch.seq })
         return { spool: batch.spool, seq: batch.seq }
       })
 
