@@ -20,14 +20,18 @@ const read = (text: string): Temporal.Duration | undefined => {
 }
 
 /** An ISO 8601 duration, upper case, positive, whole seconds. */
-export const Period = Schema.String.pipe(
+export const Period = Schema.String.annotate({
+  description: "ISO 8601 duration, such as P30D or P1M",
+  format: "duration",
+  examples: ["P30D"]
+}).pipe(
   Schema.check(
     Schema.makeFilter(
       (text: string) =>
         read(text) !== undefined || "Expected a positive ISO 8601 duration of whole seconds, such as P30D, P1M or PT12H"
     )
   )
-).annotate({ description: "ISO 8601 duration, such as P30D or P1M", format: "duration", examples: ["P30D"] })
+)
 export type Period = string
 
 /** The nominal length in milliseconds: a year is 365.2425 days, a month a twelfth of it, a week 7 days. */

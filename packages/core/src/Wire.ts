@@ -25,41 +25,46 @@ export const struct = <const Fields extends Schema.Struct.Fields>(
 const maxInt8 = 2n ** 63n - 1n
 
 const notBytes = (limit: string) =>
-  new SchemaIssue.InvalidValue({ message: `Expected a whole number from 0 to ${limit}, as a number or a decimal string` })
+  new SchemaIssue.InvalidValue({
+    message: `Expected a whole number from 0 to ${limit}, as a number or a decimal string`
+  })
 
-const wholeNumber = (maximum: bigint) =>
-  Schema.Union([Schema.Finite, Schema.String]).pipe(
-    Schema.decodeTo(Schema.BigInt, {
-      decode: SchemaGetter.transformEffect((value: number | string) => {
-        const whole =
-          typeof value === "number"
-            ? Number.isSafeInteger(value)
-              ? BigInt(value)
-              : undefined
-            : /^\d{1,40}$/.test(value)
-              ? BigInt(value)
-              : undefined
-        return whole === undefined || whole < 0n || whole > maximum
-          ? Effect.fail(notBytes(String(maximum)))
-          : Effect.succeed(whole)
-      }),
-      encode: SchemaGetter.transform((value: bigint): number | string =>
-        value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
-      )
-    })
-  )
+/** The description is of what is on the wire, where readers of an OpenAPI document look for it. */
+const wholeNumber = (maximum: bigint, description: string) =>
+  Schema.Union([Schema.Finite, Schema.String])
+    .annotate({ description })
+    .pipe(
+      Schema.decodeTo(Schema.BigInt, {
+        decode: SchemaGetter.transformEffect((value: number | string) => {
+          const whole =
+            typeof value === "number"
+              ? Number.isSafeInteger(value)
+                ? BigInt(value)
+                : undefined
+              : /^\d{1,40}$/.test(value)
+                ? BigInt(value)
+                : undefined
+          return whole === undefined || whole < 0n || whole > maximum
+            ? Effect.fail(notBytes(String(maximum)))
+            : Effect.succeed(whole)
+        }),
+        encode: SchemaGetter.transform((value: bigint): number | string =>
+          value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
+        )
+      })
+    )
 
 /**
  * A count of bytes, 0 to 2^63 − 1. On the wire a JSON number while it is exact (below 2^53), a decimal string above;
  * both are accepted.
  */
-export const Bytes = wholeNumber(maxInt8).annotate({ description: "bytes; a decimal string above 2^53 - 1" })
+export const Bytes = wholeNumber(maxInt8, "bytes; a decimal string above 2^53 - 1")
 
 /** Bytes × thousandths: exact weighted usage, rounded up to bytes only when shown or compared. */
-export const Weighted = wholeNumber(10n ** 38n).annotate({ description: "bytes × 1000" })
+export const Weighted = wholeNumber(10n ** 38n, "bytes × 1000")
 
 /** A speed, bit/s, 0 to 2^63 − 1; on the wire as `Bytes`. */
-export const BitsPerSecond = wholeNumber(maxInt8).annotate({ description: "bit/s; a decimal string above 2^53 - 1" })
+export const BitsPerSecond = wholeNumber(maxInt8, "bit/s; a decimal string above 2^53 - 1")
 
 /** A count of bytes that may be wrong: −2^63 to 2^63 − 1, for input that is judged rather than refused. */
 export const SignedBytes = Schema.Union([Schema.Finite, Schema.String]).pipe(
@@ -70,7 +75,9 @@ export const SignedBytes = Schema.Union([Schema.Finite, Schema.String]).pipe(
         : Effect.fail(notBytes(String(maxInt8)))
     ),
     encode: SchemaGetter.transform((value: bigint): number | string =>
-      value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
+      value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+        ? Number(value)
+        : value.toString()
     )
   })
 )
