@@ -18,6 +18,14 @@ const pause = (attempt: number) =>
 
 const tooContended = new Transaction.StoreError({ reason: new Transaction.TooContended({}) })
 
+/** A connection that is gone cannot roll back either: the client makes that a defect, and the failure with it. */
+const lostConnection = (cause: Cause.Cause<unknown>): SqlError.SqlError | undefined =>
+  cause.reasons
+    .filter(Cause.isDieReason)
+    .map(({ defect }) => defect)
+    .filter(SqlError.isSqlError)
+    .find(({ reason }) => reason._tag === "ConnectionError")
+
 /** Makes `run` over a client. `run` inside `run` joins it. */
 export const make = (sql: SqlClient.SqlClient): Transaction.Transaction["Service"]["run"] => {
   const attempt = <A, E, R>(
@@ -30,7 +38,10 @@ export const make = (sql: SqlClient.SqlClient): Transaction.Transaction["Service
         Effect.catchIf(SqlError.isSqlError, translate),
         Effect.provideService(Attempt, state),
         Effect.catchCause((cause): Effect.Effect<A, E | Transaction.StoreError, R> => {
-          if (!state.isContended || Cause.hasInterrupts(cause)) return Effect.failCause(cause as Cause.Cause<E>)
+          if (Cause.hasInterrupts(cause)) return Effect.failCause(cause)
+          const lost = lostConnection(cause)
+          if (lost !== undefined) return translate(lost)
+          if (!state.isContended) return Effect.failCause(cause)
           return count < retries ? Effect.andThen(pause(count), attempt(effect, count + 1)) : Effect.fail(tooContended)
         })
       )

@@ -4,6 +4,7 @@ import { Layer, Redacted } from "effect"
 import { inject } from "vitest"
 import { createDatabase, missing } from "../../../scripts/vitest-postgres.ts"
 import { PgliteStores, PgStores } from "../src/index.ts"
+import * as Stores from "../src/Stores.ts"
 
 const serverUrl = inject("postgresUrl")
 
@@ -24,3 +25,16 @@ export const postgres = (url: string, schema?: string) =>
 
 /** All stores in memory. */
 export const pglite = PgliteStores.layer({ memory: true }).pipe(Layer.provide(vault()))
+
+/** The same, with the client they speak through. */
+export const postgresClient = (url: string, schema = "vpnmgr") =>
+  Stores.layer(schema).pipe(
+    Layer.provideMerge(PgStores.layerClient({ url: Redacted.make(url), schema, maxConnections: 10 })),
+    Layer.provide(vault())
+  )
+
+/** The same, embedded. */
+export const pgliteClient = Stores.layer("vpnmgr").pipe(
+  Layer.provideMerge(PgliteStores.layerClient({ memory: true })),
+  Layer.provide(vault())
+)

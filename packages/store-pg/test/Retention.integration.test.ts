@@ -1,0 +1,82 @@
+/** Days of raw reports: made ahead, dropped whole; and what is known of a batch after its key is gone. */
+import { assert, describe, it } from "@effect/vitest"
+import { World } from "@vpnmgr/conformance"
+import { UsageStore } from "@vpnmgr/core"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { database, pgliteClient, postgresClient, skipped } from "./Databases.ts"
+
+const day = 24 * World.hour
+
+const rowsIn = Effect.fnUntraced(function* (table: string) {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM ${sql(table)}`
+  return row!.count
+})
+
+const partitions = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql<{ readonly name: string }>`SELECT inhrelid::regclass::text AS name FROM pg_inherits
+    WHERE inhparent = 'traffic_report'::regclass ORDER BY 1`
+  return rows.map((row) => row.name)
+})
+
+const oidOf = Effect.fnUntraced(function* (table: string) {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly oid: number }>`SELECT ${table}::regclass::oid AS oid`
+  return row!.oid
+})
+
+const dayName = (at: number) => `traffic_report_${new Date(at).toISOString().slice(0, 10).replaceAll("-", "")}`
+
+const scenario = Effect.gen(function* () {
+  const usage = yield* UsageStore.UsageStore
+  const node = yield* World.aNode()
+  const inbound = yield* World.anInbound(node.id)
+  const subscription = yield* World.aSubscription({ inboundIds: [inbound.id] })
+  const spool = World.anId()
+  const sent = (seq: number, receivedAt: number): World.Sent => ({
+    node,
+    spool,
+    seq,
+    to: World.noon,
+    receivedAt,
+    entries: [World.entry(subscription.credential, inbound.ref, 7n)]
+  })
+  const now = Date.now()
+
+  const ahead = yield* partitions
+  assert.includeMembers([...ahead], [dayName(now), dayName(now + day), "traffic_report_default"])
+
+  yield* World.report(sent(1, World.noon))
+  assert.strictEqual(yield* rowsIn("traffic_report_default"), 1, "a row whose day has no partition is kept")
+  yield* World.report(sent(2, now))
+  assert.strictEqual(yield* rowsIn(dayName(now)), 1)
+
+  yield* usage.retain(World.noon - day)
+  assert.strictEqual(yield* rowsIn("traffic_report"), 2, "a day that is not over is kept whole")
+
+  const afterMidnight = (Math.floor(now / day) + 1) * day + 1000
+  assert.strictEqual((yield* World.report(sent(2, afterMidnight))).admission, "replay", "midnight changes nothing")
+
+  const before = yield* oidOf(dayName(now))
+  yield* usage.retain(afterMidnight)
+  assert.strictEqual(yield* rowsIn("traffic_report"), 0)
+  assert.notStrictEqual(yield* oidOf(dayName(now)), before, "the day was dropped whole, and made ahead anew")
+  assert.strictEqual(yield* rowsIn("report_key"), 0)
+  for (const seq of [1, 2]) {
+    assert.strictEqual((yield* World.report(sent(seq, afterMidnight))).admission, "replay", "known without its key")
+  }
+  assert.strictEqual((yield* World.report(sent(3, afterMidnight))).admission, "new")
+  assert.strictEqual(yield* World.usedIn("subscription", subscription.id), 21_000n)
+})
+
+describe("Retention", () => {
+  it.live("in PGlite", () => scenario.pipe(Effect.provide(pgliteClient)))
+  it.live.skipIf(skipped !== "")(`in PostgreSQL${skipped}`, () =>
+    Effect.gen(function* () {
+      const url = yield* Effect.promise(database)
+      yield* scenario.pipe(Effect.provide(postgresClient(url)))
+    })
+  )
+})
