@@ -43,6 +43,21 @@ const ignore: DataPlane.ApplyOptions = { book: () => Effect.void }
 const downOf = ({ counters }: DataPlane.Counters, credential: number, inbound: number): bigint =>
   counters.find((counter) => counter.credential === credential && counter.inbound === inbound)?.down ?? 0n
 
+/** A plane may count a moment after the client has the bytes. */
+const readUntil = Effect.fnUntraced(function* (
+  plane: DataPlane.DataPlane["Service"],
+  credential: number,
+  inbound: number,
+  down: number
+) {
+  let counters = yield* plane.read
+  for (let tries = 0; downOf(counters, credential, inbound) < BigInt(down) && tries < 50; tries++) {
+    yield* Effect.sleep("20 millis")
+    counters = yield* plane.read
+  }
+  return counters
+})
+
 const sorted = ({ counters, epoch }: DataPlane.Counters) => ({
   epoch,
   counters: counters.map((counter) => Object.entries(counter).sort().join()).sort()
@@ -92,7 +107,9 @@ export const suite = ({ capabilities, make, name, timeout = 30_000 }: Suite): vo
             download(2, 2, 3 * bytes),
             download(3, 1, bytes)
           ])
-          const counters = yield* plane.read
+          yield* readUntil(plane, 1, 1, bytes)
+          yield* readUntil(plane, 1, 2, 2 * bytes)
+          const counters = yield* readUntil(plane, 2, 2, 3 * bytes)
           assert.strictEqual(downOf(counters, 1, 1), BigInt(bytes))
           assert.strictEqual(downOf(counters, 1, 2), BigInt(2 * bytes))
           assert.strictEqual(downOf(counters, 2, 2), BigInt(3 * bytes))
@@ -107,7 +124,7 @@ export const suite = ({ capabilities, make, name, timeout = 30_000 }: Suite): vo
         const plane = yield* DataPlane.DataPlane
         yield* plane.apply(serving({ 1: [1] }), ignore)
         yield* download(1, 1, bytes)
-        const first = yield* plane.read
+        const first = yield* readUntil(plane, 1, 1, bytes)
         assert.deepStrictEqual(sorted(yield* plane.read), sorted(first))
         assert.strictEqual(downOf(first, 1, 1), BigInt(bytes))
       }))
@@ -167,7 +184,7 @@ export const suite = ({ capabilities, make, name, timeout = 30_000 }: Suite): vo
         const plane = yield* DataPlane.DataPlane
         yield* plane.apply(serving({ 1: [1] }), ignore)
         yield* download(1, 1, bytes)
-        const before = yield* plane.read
+        const before = yield* readUntil(plane, 1, 1, bytes)
         const booked: Array<DataPlane.Counters> = []
         const book = (last: DataPlane.Counters) => Effect.sync(() => void booked.push(last))
         const applied = yield* plane.apply(serving({ 1: [1], 2: [1] }), { book })
@@ -182,7 +199,7 @@ export const suite = ({ capabilities, make, name, timeout = 30_000 }: Suite): vo
         const plane = yield* DataPlane.DataPlane
         yield* plane.apply(serving({ 1: [1] }), ignore)
         yield* download(1, 1, bytes)
-        const before = yield* plane.read
+        const before = yield* readUntil(plane, 1, 1, bytes)
         const full = new DataPlane.DataPlaneError({ reason: new DataPlane.PlaneUnreachable({ detail: "disk full" }) })
         const failure = yield* Effect.flip(plane.apply(serving({ 1: [1], 2: [1] }), { book: () => Effect.fail(full) }))
         assert.deepInclude(failure.reason, { detail: "disk full" })

@@ -11,6 +11,7 @@ import { resolve } from "node:path"
 import * as Certificates from "./internal/Certificates.ts"
 import * as ControlApi from "./internal/ControlApi.ts"
 import * as Directory from "./internal/Directory.ts"
+import * as Doors from "./internal/Doors.ts"
 import { type Failure, rejected, restarted, unreachable } from "./internal/Failure.ts"
 import * as Process from "./internal/Process.ts"
 import * as Roster from "./internal/Roster.ts"
@@ -107,7 +108,7 @@ const make = Effect.fnUntraced(function* (
   })
 
   const plan = Effect.fnUntraced(function* (wish: Wish): Effect.fn.Return<Run.Plan, Failure> {
-    const chosen = yield* Run.choose
+    const chosen = yield* Run.choose(new Set(wish.serving.inbounds.map(({ port }) => port)))
     const certificates = new Map(wish.certificates.map(({ files, inbound }) => [inbound, files]))
     return {
       ...chosen,
@@ -122,7 +123,7 @@ const make = Effect.fnUntraced(function* (
   })
 
   const again = Effect.fnUntraced(function* (former: Run.Plan, wish: Wish): Effect.fn.Return<Run.Plan, Failure> {
-    const chosen = yield* Run.choose
+    const chosen = yield* Run.choose(new Set(former.config.inbounds.map(({ listen_port }) => Number(listen_port))))
     const open = Roster.openIn(former.roster, wish.roster, wish.serving)
     return {
       ...chosen,
@@ -165,6 +166,14 @@ const make = Effect.fnUntraced(function* (
       Effect.uninterruptible
     )
 
+  const doorsOpen = (run: Run.Run, { roster, serving }: Wish): Effect.Effect<void, Failure> => {
+    const own = new Set(run.config.inbounds.map(({ listen_port }) => listen_port))
+    const doors = serving.inbounds.filter(({ port, ref }) => String(ref) in roster.inbounds && !own.has(port))
+    return Effect.flatMap(Doors.obstacle(doors), (reason) =>
+      reason === undefined ? Effect.void : Effect.fail(rejected(reason))
+    )
+  }
+
   const replace = Effect.fnUntraced(function* (
     run: Run.Run,
     wish: Wish,
@@ -172,6 +181,7 @@ const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<void, Failure> {
     const next = yield* plan(wish)
     yield* Run.check(place, next.config).pipe(
+      Effect.andThen(doorsOpen(run, wish)),
       Effect.catch((failure) => Effect.andThen(converge(run, wish), refuse(wish, detailOf(failure))))
     )
     yield* Selectors.drain(run, counters(run)).pipe(

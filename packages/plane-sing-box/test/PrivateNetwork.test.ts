@@ -7,7 +7,7 @@ import * as Rig from "./Rig.ts"
 import * as Udp from "./Udp.ts"
 
 for (const { path, title } of binaries) {
-  describe.skipIf(path === undefined)(title, { timeout: 60_000 }, () => {
+  describe.skipIf(path === undefined)(`${title}`, { timeout: 60_000 }, () => {
     const binary = path ?? ""
 
     for (const [index, protocol] of Rig.protocols.entries()) {

@@ -1,25 +1,26 @@
-import { DataPlane } from "@vpnmgr/core"
+import type { DataPlane } from "@vpnmgr/core"
 import { Effect, Exit } from "effect"
 import { assert, describe, it } from "vitest"
-import { readFileSync, statSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
+import { createSocket } from "node:dgram"
+import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { once } from "node:events"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { SingBoxPlane } from "../src/index.ts"
 import { isAlive } from "../src/internal/Process.ts"
 import { binaries } from "./Binaries.ts"
 import { counterOf, withPlane, withRig } from "./Plane.ts"
 import * as Rig from "./Rig.ts"
-import * as Tunnel from "./Tunnel.ts"
+import type * as Tunnel from "./Tunnel.ts"
 import { killed, noteOf, until } from "./Waiting.ts"
 
 const bytes = 500_000
 
-/** Bytes of a write that sing-box 1.14 sends over QUIC and does not count when it is cut off in it. */
+/** A write that is cut off half-way has sent bytes which sing-box itself does not count. */
 const uncounted = 131_072
 
 for (const { path, title } of binaries) {
-  describe.skipIf(path === undefined)(title, { timeout: 60_000 }, () => {
+  describe.skipIf(path === undefined)(`${title}`, { timeout: 60_000 }, () => {
     const binary = path ?? ""
 
     const arrived = async (rig: Rig.Rig, credential: number, inbound: number) => {
@@ -53,6 +54,7 @@ for (const { path, title } of binaries) {
             const got = [await down.end, await up.end]
             assert.deepStrictEqual(got, [bytes, 2])
             assert.strictEqual(await arrived(rig, 2, inbound), 0)
+            await sleep(200)
             const counter = counterOf(await plane.read(), 1, inbound)
             assert.deepStrictEqual(counter, { up: down.sent + up.sent, down: got[0]! + got[1]! })
             assert.deepStrictEqual([rig.origin.received, rig.origin.sent + 2], [counter.up, counter.down])
@@ -82,19 +84,23 @@ for (const { path, title } of binaries) {
             const busy = await flow(rig, 1, inbound, 20_000_000)
             await until(() => busy.received > 5_000_000)
             const booked: Array<DataPlane.Counters> = []
-            const book = (last: DataPlane.Counters) => Effect.sync(() => void booked.push(last))
+            const late: Array<DataPlane.Counters> = []
+            const book = (last: DataPlane.Counters) =>
+              Effect.promise(async () => {
+                booked.push(last)
+                await sleep(300)
+                late.push(await plane.read())
+              })
             const former = await plane.read()
             const applied = await plane.apply(rig.serving(rig.credential(1, inbound), rig.credential(2, inbound)), {
               book
             })
             assert.isTrue(applied.restarted)
-            assert.deepStrictEqual(
-              booked.map(({ epoch }) => epoch),
-              [former.epoch]
-            )
-            const difference = counterOf(booked[0]!, 1, inbound).down - (await busy.end)
-            if (protocol === "hysteria2") assert.isAtLeast(difference, -uncounted)
-            else assert.strictEqual(difference, 0)
+            const last = counterOf(booked[0]!, 1, inbound)
+            assert.strictEqual(booked[0]!.epoch, former.epoch)
+            assert.deepStrictEqual(counterOf(late[0]!, 1, inbound), last, "nothing was counted after the booking")
+            assert.isAbove(last.down, counterOf(former, 1, inbound).down)
+            assert.isAtLeast(last.down, (await busy.end) - uncounted)
             assert.strictEqual(await arrived(rig, 2, inbound), bytes)
             assert.deepStrictEqual(counterOf(await plane.read(), 1, inbound), { up: 0, down: 0 })
           })
@@ -176,33 +182,57 @@ for (const { path, title } of binaries) {
         })
       ))
 
-    it("goes back to what it served, with the newest permissions, when it cannot start", () =>
+    it("refuses a port that another program holds, and drops nobody for it", () =>
       withRig((rig) =>
-        withPlane({ directory: rig.directory, binary }, async (plane) => {
+        withPlane({ directory: rig.directory, binary, retryAfter: 0 }, async (plane) => {
           const [first, second, third] = rig.inbounds
-          const taken = createServer().listen(second!.port, "127.0.0.1")
-          await once(taken, "listening")
+          for (const door of [second!, third!]) {
+            const taken = createSocket("udp4").bind(door.port, "127.0.0.1")
+            await once(taken, "listening")
+            await plane.apply({ inbounds: [first!], credentials: [rig.credential(1, 1)] })
+            const transfer = await flow(rig, 1, 1)
+            const wished = { inbounds: [first!, door], credentials: [rig.credential(1, 1, door.ref)] }
+            const refused = await plane.refusal(wished)
+            assert.strictEqual(refused._tag, "PlaneRejected")
+            assert.include(JSON.stringify(refused), "EADDRINUSE")
+            assert.isTrue(await goesOn(transfer))
+            taken.close()
+            await once(taken, "close")
+            assert.isTrue((await plane.apply(wished)).restarted)
+            assert.strictEqual(await arrived(rig, 1, door.ref), bytes)
+          }
+        })
+      ))
+
+    it("goes back to what it served, with the newest permissions, when it cannot start", () =>
+      withRig((rig) => {
+        const flaky = join(rig.directory, "flaky")
+        const broken = join(rig.directory, "broken")
+        const script = `#!/bin/sh\nif [ "$2" = run ] && [ -e ${broken} ] && grep -q '"in-2"' "$6"; then echo no luck >&2; exit 1; fi\n`
+        writeFileSync(flaky, `${script}exec ${binary} "$@"\n`, { mode: 0o755 })
+        return withPlane({ directory: rig.directory, binary: flaky }, async (plane) => {
+          const [first, , third] = rig.inbounds
           const former = { inbounds: [first!, third!], credentials: [rig.credential(1, 1), rig.credential(2, 1)] }
           await plane.apply(former)
+          writeFileSync(broken, "")
           const wished = {
             inbounds: rig.inbounds,
             credentials: [rig.credential(1), rig.credential(2, 1, 2), rig.credential(3, 1)]
           }
           const refused = await plane.refusal(wished)
           assert.strictEqual(refused._tag, "PlaneRejected")
-          assert.include(JSON.stringify(refused), "address already in use")
+          assert.include(JSON.stringify(refused), "no luck")
           assert.strictEqual(await arrived(rig, 1, 1), 0)
           assert.strictEqual(await arrived(rig, 2, 1), bytes)
           const { epoch } = await plane.read()
           assert.strictEqual((await plane.refusal(wished))._tag, "PlaneRejected")
           assert.strictEqual((await plane.read()).epoch, epoch, "it is not dropped again for the same state")
-          taken.close()
-          await once(taken, "close")
+          rmSync(broken)
           await plane.apply({ ...wished, credentials: [...wished.credentials, rig.credential(4, 1)] })
           assert.strictEqual(await arrived(rig, 2, 2), bytes)
           assert.strictEqual(await arrived(rig, 3, 1), bytes)
         })
-      ))
+      }))
 
     it("blocks at once whoever must be blocked, even when the rest of the state is refused", () =>
       withRig((rig) =>

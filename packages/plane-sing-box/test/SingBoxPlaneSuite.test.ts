@@ -41,7 +41,7 @@ const make = (binary: string, protocols: ReadonlyArray<Inbound.Protocol>) =>
   })
 
 for (const { path, title } of binaries) {
-  describe.skipIf(path === undefined)(title, () => {
+  describe.skipIf(path === undefined)(`${title}`, () => {
     for (const protocols of [
       ["vless", "shadowsocks"],
       ["hysteria2", "vless"]

@@ -1,6 +1,7 @@
 /** A person's sing-box with the config they would get, a local SOCKS port in place of the tun device. */
 import { SingBoxClient, type ClientConfig } from "@vpnmgr/core"
 import { spawn } from "node:child_process"
+import { randomInt } from "node:crypto"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer, type Socket } from "node:net"
@@ -9,13 +10,20 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Origin from "./Origin.ts"
 
+let next = randomInt(10_000, 19_000)
+
+/** A port below the range of outgoing connections, given once. */
 export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, "close")
-  return port
+  while (true) {
+    const port = next++
+    const server = createServer().listen(port, "127.0.0.1")
+    const isFree = await Promise.race([
+      once(server, "listening").then(() => true),
+      once(server, "error").then(() => false)
+    ])
+    server.close()
+    if (isFree) return port
+  }
 }
 
 /** One connection through the tunnel. */

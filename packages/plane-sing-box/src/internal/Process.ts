@@ -57,7 +57,8 @@ export const findAll = (directory: string, config: string): ReadonlyArray<Identi
     .flatMap((name) => identify(Number(name)) ?? [])
 }
 
-/** Starts sing-box; it gets none of the agent's environment but the search path. What it prints goes to `log`. */
+/** Starts sing-box; it gets none of the agent's environment but the search path. What it prints goes to `log`. One
+ * that ended at once is answered too, with a start time that no process has. */
 export const start = (
   binary: string,
   directory: string,
@@ -77,9 +78,7 @@ export const start = (
         await once(child, "spawn")
         child.on("error", () => {})
         child.unref()
-        const identity = identify(child.pid!)
-        if (identity === undefined) throw new Error("sing-box ended at once")
-        return identity
+        return identify(child.pid!) ?? { pid: child.pid!, startTime: "" }
       } finally {
         closeSync(output)
       }

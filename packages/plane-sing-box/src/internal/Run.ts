@@ -7,11 +7,11 @@
 import { SingBoxServer } from "@vpnmgr/core"
 import { Duration, Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import * as ControlApi from "./ControlApi.ts"
 import * as Directory from "./Directory.ts"
 import { type Failure, unreachable } from "./Failure.ts"
+import * as Ports from "./Ports.ts"
 import * as Process from "./Process.ts"
 import * as Roster from "./Roster.ts"
 
@@ -57,31 +57,18 @@ const files = ({ directory }: Place) => ({
   draft: join(directory, "draft.json")
 })
 
-const freePorts = Effect.promise(async () => {
-  const servers = await Promise.all(
-    [0, 0].map(
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().once("error", reject)
-          server.listen(0, "127.0.0.1", () => resolve(server))
-        })
-    )
-  )
-  const ports = servers.map((server) => (server.address() as { readonly port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-})
-
-/** A nonce, a secret and two free loopback ports for a run to come. */
-export const choose = Effect.gen(function* () {
-  const [stats, control] = yield* freePorts
-  return {
-    epoch: randomBytes(12).toString("hex"),
-    secret: randomBytes(24).toString("base64url"),
-    stats: `127.0.0.1:${stats}`,
-    control: `127.0.0.1:${control}`
-  }
-})
+/** A nonce, a secret and two free loopback ports for a run to come, none of which is `taken` by its inbounds. */
+export const choose = (taken: ReadonlySet<number>) =>
+  Effect.gen(function* () {
+    const stats = yield* Ports.free(taken)
+    const control = yield* Ports.free(new Set([...taken, stats]))
+    return {
+      epoch: randomBytes(12).toString("hex"),
+      secret: randomBytes(24).toString("base64url"),
+      stats: `127.0.0.1:${stats}`,
+      control: `127.0.0.1:${control}`
+    }
+  })
 
 const writeNote = (place: Place, { config: _, ...plan }: Plan, process: Process.Identity | null) =>
   Directory.write(files(place).note, JSON.stringify({ format: 1, process, ...plan } satisfies Note))
@@ -111,9 +98,7 @@ export const endAll = (place: Place): Effect.Effect<void> =>
   )
 
 const lastWords = (place: Place) =>
-  Directory.read(files(place).output).pipe(
-    Effect.map((text) => text?.trim().split("\n").at(-1)?.slice(0, 500) ?? "")
-  )
+  Directory.read(files(place).output).pipe(Effect.map((text) => text?.trim().split("\n").at(-1)?.slice(0, 500) ?? ""))
 
 const answers = Effect.fnUntraced(function* (place: Place, run: Run) {
   const until = Date.now() + Duration.toMillis(place.startTimeout)

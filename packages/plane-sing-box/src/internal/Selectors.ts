@@ -11,8 +11,11 @@ const concurrency = 32
 /** How long connections that were closed may still be listed, ms. */
 const patience = 10_000
 
-/** Between two looks at what is still open or still counted, ms. */
+/** Between two looks at what is still open, ms. */
 const pause = 20
+
+/** How long counters must stand still: sing-box counts a write after it, when the client may have it already. ms. */
+const stillness = 100
 
 const wait = (ms: number) => Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, ms)))
 
@@ -69,7 +72,7 @@ export const drain = Effect.fnUntraced(function* (
   yield* closeWhile(run, () => true)
   let before = yield* StatsApi.query(run.stats)
   while (true) {
-    yield* wait(pause)
+    yield* wait(stillness)
     const after = yield* read
     if (isSame(before, after.counters)) return after
     yield* closeWhile(run, () => true)
