@@ -16,6 +16,7 @@ const testBuild = defineConfig({
   splitting: false,
   sourcemap: true,
   noExternal: [/^@vpnmgr\//],
+  external: [/^(?!src\/|@vpnmgr\/|[./])/],
   define: { __VPNMGR_TEST_BUILD__: "true" },
   removeNodeProtocol: false,
   esbuildOptions: (options) => {

@@ -1,7 +1,7 @@
 /** The command `vpnmgr`: its nouns, and what becomes of a failure. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer } from "effect"
-import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { agent } from "./commands/Agent.ts"
 import { config } from "./commands/Config.ts"
 import { group } from "./commands/Group.ts"
@@ -35,6 +35,19 @@ export const root = Command.make("vpnmgr").pipe(
   Command.withGlobalFlags(GlobalFlags.all)
 )
 
+/** Help goes to stdout, whole; a wrong call gets its reason on stderr and the way to the help. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(
+          [
+            ...event.errors.map(({ message }) => `vpnmgr: ${message}`),
+            `See: ${event.commandPath.join(" ")} --help`
+          ].join("\n")
+        )
+      : CliOutput.defaultPresenter.present(event)
+})
+
 const settings = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
 
 const usageError = 2
@@ -55,7 +68,7 @@ const complain = (error: unknown, json: boolean) => {
 /** Runs the command line and answers the exit code: 0 done, 1 failed, 2 not a command. */
 export const run = (argv: ReadonlyArray<string>): Promise<number> =>
   Command.runWith(root, { version })(argv).pipe(
-    Effect.provide(Layer.merge(NodeServices.layer, settings)),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, settings, presenter)),
     Effect.exit,
     Effect.flatMap((exit) => {
       if (Exit.isSuccess(exit)) return Effect.succeed(0)

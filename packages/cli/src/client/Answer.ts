@@ -19,11 +19,12 @@ const Problem = Schema.Struct({
   errors: Schema.optionalKey(Schema.Array(Schema.Struct({ field: Schema.String, detail: Schema.String })))
 })
 
-/** Says in words what the API refused: its detail, and each field with its reason. */
+/** Says in words what the API refused: its detail, and each field with its reason where the detail leaves it out. */
 const inWords = ({ detail, errors = [] }: typeof Problem.Type): string =>
-  [detail, ...errors.map(({ field, detail }) => `${field}: ${detail}`).filter((line) => !detail.includes(line))].join(
-    "\n  "
-  )
+  [
+    detail,
+    ...errors.filter((error) => !detail.includes(error.detail)).map((error) => `  ${error.field}: ${error.detail}`)
+  ].join("\n")
 
 const unanswered = (error: unknown): Failed => {
   const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : ""

@@ -52,7 +52,7 @@ const multiplier = Flag.String("traffic-multiplier").pipe(
   Flag.filterMap(
     (text): Option.Option<number | undefined> =>
       /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Option.some(Math.round(Number(text) * 1000)) : Option.none(),
-    (text) => `${text}: expected a factor such as 0.5 or 2`
+    () => "a factor such as 0.5 or 2"
   ),
   Flag.withDefault(undefined)
 )

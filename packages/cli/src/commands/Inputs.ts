@@ -11,7 +11,7 @@ const asUuid = (text: string) => Option.liftPredicate((id: string) => uuid.test(
 export const id = (noun: string) =>
   Argument.String("id").pipe(
     Argument.withDescription(`The ${noun}'s id`),
-    Argument.filterMap(asUuid, (text) => `${text}: expected the id of a ${noun}, as \`vpnmgr ${noun} list\` shows it`)
+    Argument.filterMap(asUuid, () => `the id of a ${noun}, as \`vpnmgr ${noun} list\` shows it`)
   )
 
 /** A flag that holds an id. */
@@ -19,7 +19,7 @@ export const idFlag = (name: string, description: string) =>
   Flag.String(name).pipe(
     Flag.withMetavar("id"),
     Flag.withDescription(description),
-    Flag.filterMap(asUuid, (text) => `${text}: expected an id`)
+    Flag.filterMap(asUuid, () => "an id")
   )
 
 /** Ids given one flag each. */
@@ -46,7 +46,7 @@ const amount = (name: string, metavar: string, description: string, parse: (text
     Flag.filterMap(
       (text): Option.Option<bigint | null | undefined> =>
         text === "unlimited" ? Option.some(null) : Option.fromUndefinedOr(parse(text)),
-      (text) => `${text}: expected ${description.slice(description.indexOf("such as"))}, or unlimited`
+      () => `an amount ${description.slice(description.indexOf("such as"))}, or unlimited`
     ),
     Flag.withDefault(undefined)
   )
@@ -94,7 +94,7 @@ export const moment = (name: string, description: string) =>
     Flag.withDescription(`${description}: ${when}`),
     Flag.filterMap(
       (text): Option.Option<number | undefined> => Option.fromUndefinedOr(instantOf(text)),
-      (text) => `${text}: expected a time: ${when}`
+      () => `a time: ${when}`
     ),
     Flag.withDefault(undefined)
   )
@@ -107,7 +107,7 @@ export const end = (name: string, description: string) =>
     Flag.filterMap(
       (text): Option.Option<number | null | undefined> =>
         text === "never" ? Option.some(null) : Option.fromUndefinedOr(instantOf(text)),
-      (text) => `${text}: expected a time: ${when}, or never`
+      () => `a time: ${when}, or never`
     ),
     Flag.withDefault(undefined)
   )

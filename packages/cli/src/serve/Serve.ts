@@ -55,4 +55,7 @@ const start = Effect.fnUntraced(function* (settings: ServerSettings, config: str
 
 /** Serves until a signal; then requests in flight are answered before it ends. */
 export const serve = (settings: ServerSettings, config: string | null) =>
-  untilSignal(Effect.scoped(start(settings, config))).pipe(Effect.mapError(Store.inWords), Effect.provide(Logging.layer(settings.logLevel)))
+  untilSignal(Effect.scoped(start(settings, config))).pipe(
+    Effect.mapError(Store.inWords),
+    Effect.provide(Logging.layer(settings.logLevel))
+  )
