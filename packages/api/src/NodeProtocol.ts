@@ -12,6 +12,9 @@ export const longestWait = 60
 /** Bytes of a report at most, as sent and once inflated. */
 export const reportSize = { sent: 1024 * 1024, inflated: 16 * 1024 * 1024 } as const
 
+/** No body; null for whoever asks. */
+const Unchanged = Schema.Null.pipe(HttpApiSchema.asNoContent({ decode: () => null }), HttpApiSchema.status(204))
+
 const NonNegative = Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
 
 export class NodeProtocol extends HttpApiGroup.make("node")
@@ -25,7 +28,7 @@ export class NodeProtocol extends HttpApiGroup.make("node")
         /** Seconds to wait for a change. */
         wait: Schema.optional(Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: longestWait }))))
       },
-      success: [NodeState.NodeState, HttpApiSchema.NoContent]
+      success: [NodeState.NodeState, Unchanged]
     }).annotateMerge(
       describe(
         "Poll the node's state",

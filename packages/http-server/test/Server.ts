@@ -28,10 +28,16 @@ const bounds = Layer.mergeAll(
   )
 )
 
-/** Listens on a free port; the address is in `HttpServer` of `effect/http`. */
-export const layer = (options: HttpServer.Options) =>
+const jobs: Layer.Layer<never, never, Layer.Services<typeof Jobs.layer>> = Jobs.layer
+
+/** Listens on a free port; the address is in `HttpServer` of `effect/http`. `instead` replaces services of the core. */
+export const layer = <Replaced extends Layer.Success<typeof services>>(
+  options: HttpServer.Options,
+  instead: Layer.Layer<Replaced, never, Layer.Success<typeof services>> | Layer.Layer<never> = Layer.empty
+) =>
   HttpServer.serve(options).pipe(
-    Layer.provideMerge(Jobs.layer),
+    Layer.provide(instead),
+    Layer.provideMerge(jobs),
     Layer.provideMerge(services),
     Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })),
     Layer.provide(bounds),
@@ -72,7 +78,7 @@ export const ask = Effect.fnUntraced(function* (route: string, { token, body, he
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers
       },
-      ...(body === undefined ? {} : { body: isRaw ? (body as BodyInit) : JSON.stringify(body) })
+      ...(body === undefined ? {} : { body: isRaw ? (body as string) : JSON.stringify(body) })
     })
     const text = await response.text()
     const isJson = /json/.test(response.headers.get("content-type") ?? "") && text.startsWith("{")

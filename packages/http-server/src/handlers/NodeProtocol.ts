@@ -35,7 +35,7 @@ export const layer = HttpApiBuilder.group(
           const poll = Refusal.storing(states.poll(nodeId, { generation, revision }, wait * 1000))
           const state = yield* wait === 0 ? poll : longPolls.wait(poll)
           yield* Metric.update(state === null ? unchanged : answered, 1)
-          return state ?? undefined
+          return state
         })
       )
       .handleRaw(
