@@ -48,6 +48,17 @@ const contended = Effect.flatMap(Attempt, (attempt) => {
 /** A transaction that failed before is refused every further statement (25P02). */
 const isAborted = (state: string | undefined) => state === "25P02"
 
+/**
+ * True when a row was on its way to the default partition while its day was attached: 23514 that names no constraint,
+ * as a CHECK would. Tried again, it finds its day.
+ */
+const isDayAttached = ({ reason: { cause } }: SqlError.SqlError): boolean =>
+  typeof cause === "object" &&
+  cause !== null &&
+  "code" in cause &&
+  cause.code === "23514" &&
+  !("constraint" in cause && cause.constraint !== undefined)
+
 /** Turns an SQL failure into the port's. A defect in our own SQL or data (classes 22, 23, 42) dies. */
 export const translate = (error: SqlError.SqlError): Effect.Effect<never, Transaction.StoreError> => {
   const state = sqlState(error)
@@ -61,8 +72,9 @@ export const translate = (error: SqlError.SqlError): Effect.Effect<never, Transa
       return Effect.fail(new Transaction.StoreError({ reason: new Transaction.AlreadyExists({ field }) }))
     }
     case "SqlSyntaxError":
-    case "ConstraintError":
       return Effect.die(error)
+    case "ConstraintError":
+      return isDayAttached(error) ? contended : Effect.die(error)
     default:
       return state?.startsWith("22") || isAborted(state) ? Effect.die(error) : unavailable(error)
   }
