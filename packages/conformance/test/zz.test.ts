@@ -1,3 +1,0 @@
-import { MemoryStores } from "@vpnmgr/core"
-import { AccountingProperty } from "../src/index.ts"
-AccountingProperty.suite("memory", MemoryStores.layer, { runs: 6000, timeout: 500_000 })
