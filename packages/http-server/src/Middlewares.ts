@@ -14,7 +14,7 @@ const versioned = HttpServerResponse.setHeader(Access.protocolHeader, NodeState.
 const tooSlow = Refusal.unavailable("The request took too long; nothing was changed")
 
 /** Answers every failure with its problem, ends what takes too long, and names the span after the route's template. */
-export const problems = Layer.effect(
+const problems = Layer.effect(
   Access.Problems,
   Effect.map(Policy, ({ requestTimeout }) =>
     Access.Problems.of((handler, { endpoint }) => {
@@ -34,7 +34,7 @@ export const problems = Layer.effect(
 const anonymous = new Problem.Unauthorized({ detail: "Expected a token that is known, not expired and not revoked" })
 
 /** Says who a token belongs to; over the local socket, without one, the system itself. */
-export const signedIn = Layer.effect(
+const signedIn = Layer.effect(
   Access.SignedIn,
   Effect.map(SignIn, (signIn) =>
     Access.SignedIn.of({
@@ -73,7 +73,7 @@ export const checkProtocol = (named: string | undefined) => {
 }
 
 /** Says which node a key belongs to. */
-export const nodeSignedIn = Layer.effect(
+const nodeSignedIn = Layer.effect(
   Access.NodeSignedIn,
   Effect.map(Inventory.Inventory, (inventory) =>
     Access.NodeSignedIn.of({

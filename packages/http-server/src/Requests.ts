@@ -16,7 +16,7 @@ export interface Record {
 const unmatched = "(none)"
 
 /** The record of the request at hand. */
-export const Current = Context.Reference<Record>("@vpnmgr/http-server/Requests/Current", {
+const Current = Context.Reference<Record>("@vpnmgr/http-server/Requests/Current", {
   defaultValue: () => ({ route: unmatched })
 })
 

@@ -63,6 +63,20 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("Problems",
       const token = yield* Server.signedIn
       const large = JSON.stringify({ name: "x".repeat(1_100_000) })
       assertProblem(yield* ask("POST /api/v1/groups", { token, body: large }), 413, "too_large")
+      const chunked = (path: string, bearer: string) =>
+        Effect.flatMap(Server.baseUrl, (baseUrl) =>
+          Effect.promise(async () => {
+            const body = new Blob([large]).stream()
+            const headers = { ...protocol, authorization: `Bearer ${bearer}`, "content-type": "application/json" }
+            const options = { method: "POST", headers, body, duplex: "half" } as const
+            const response = await fetch(`${baseUrl}${path}`, options)
+            return [response.status, ((await response.json()) as { readonly code: string }).code]
+          })
+        )
+      const node = (yield* ask("POST /api/v1/nodes", { token, body: {} })).json["id"]
+      const key = (yield* ask(`POST /api/v1/nodes/${node}/tokens`, { token })).json["key"] as string
+      assert.deepStrictEqual(yield* chunked("/api/v1/groups", token), [413, "too_large"])
+      assert.deepStrictEqual(yield* chunked("/node/v1/reports", key), [413, "too_large"])
       const headers = { "content-type": "text/csv" }
       assertProblem(yield* ask("POST /api/v1/groups", { token, body: "a;b", headers }), 415, "unsupported_media_type")
     })

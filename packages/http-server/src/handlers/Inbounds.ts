@@ -25,7 +25,7 @@ const settingsView = (settings: Inbound.InboundSettings): Contract.SettingsView 
 }
 
 /** An inbound without what opens it. */
-export const view = (inbound: Inbound.Inbound): Contract.InboundView => {
+const view = (inbound: Inbound.Inbound): Contract.InboundView => {
   const { ref: _, settings, ...fields } = inbound
   return { ...fields, settings: settingsView(settings), isServable: Inbound.isServable(inbound) }
 }
