@@ -3,7 +3,7 @@ import type { Instant, Quota } from "@vpnmgr/core"
 import type { SqlClient, Statement } from "effect/sql"
 
 /** Reads a timestamptz as milliseconds since the epoch; `infinity` is `Infinity`. */
-export const millis = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::float8`
+export const millis = (column: string): string => `round(date_part('epoch', ${column}) * 1000)`
 
 /** Writes an instant as a timestamptz; `Infinity` is `infinity`, null is null. */
 export const at = (sql: SqlClient.SqlClient, instant: Instant.Instant | null): Statement.Fragment =>

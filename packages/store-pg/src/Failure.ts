@@ -25,7 +25,7 @@ const fields: Readonly<Record<string, string>> = {
 }
 
 /** The SQLSTATE of a failure, where the server gave one. */
-export const sqlState = (error: SqlError.SqlError): string | undefined => {
+const sqlState = (error: SqlError.SqlError): string | undefined => {
   const { cause } = error.reason
   return typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : undefined
 }
@@ -83,7 +83,7 @@ export const translate = (error: SqlError.SqlError): Effect.Effect<never, Transa
 /** Runs statements of a port: their failures become the port's. */
 export const stored = <A, R>(
   effect: Effect.Effect<A, SqlError.SqlError, R>
-): Effect.Effect<A, Transaction.StoreError, R> => Effect.catch(effect, translate)
+): Effect.Effect<A, Transaction.StoreError, R> => effect.pipe(Effect.catch(translate))
 
 /** The same, for a statement whose rows nobody asks for. */
 export const written = <A, R>(

@@ -1,5 +1,6 @@
 /** Inbounds as rows: their settings hold private keys and lie sealed, each for its own row. */
-import { Inbound, Vault } from "@vpnmgr/core"
+import type { Vault } from "@vpnmgr/core"
+import { Inbound } from "@vpnmgr/core"
 import { Effect, Schema } from "effect"
 import { millis } from "./Column.ts"
 

@@ -2,7 +2,7 @@
  * A subscription's link as it is stored: whoever knows it may fetch a config, so a stolen dump must not tell it. It is
  * looked up by its SHA-256 and lies sealed for its own row. A link that is still the id is not stored a second time.
  */
-import { type Subscription, Vault } from "@vpnmgr/core"
+import type { Subscription, Vault } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 

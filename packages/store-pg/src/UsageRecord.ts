@@ -1,6 +1,6 @@
 /** Writes a settlement: one statement for each table it touches, rows in the order of their keys. */
-import type { Instant, Transaction, UsageStore } from "@vpnmgr/core"
-import { Id, Usage } from "@vpnmgr/core"
+import type { Instant, Transaction, Usage, UsageStore } from "@vpnmgr/core"
+import { Id } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { at, list } from "./Column.ts"

@@ -50,8 +50,8 @@ const held = Effect.fnUntraced(function* (side: Side, bytes: bigint) {
   return { fiber, goOn }
 })
 
-const waits = <A, E, R>(fiber: Fiber.Fiber<A, E>) =>
-  Effect.map(Effect.timeoutOption(Fiber.await(fiber), 300), Option.isNone) as Effect.Effect<boolean, never, R>
+const waits = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<boolean> =>
+  Effect.map(Effect.timeoutOption(Fiber.await(fiber), 300), Option.isNone)
 
 describe.skipIf(skipped !== "")(`Locks${skipped}`, () => {
   layer(postgresClient(url), { timeout: "60 seconds", excludeTestServices: true })("in PostgreSQL", (it) => {
@@ -140,7 +140,12 @@ describe.skipIf(skipped !== "")(`Locks${skipped}`, () => {
         const batch = { spool: World.anId(), seq: 1, from: 0, to: 1, entries: [] }
         const key = World.keyOf({ node, spool: batch.spool, seq: 1, to: 1, entries: [] })
         const error = yield* transaction
-          .run(Effect.andThen(Effect.sync(() => attempts++), settings.setAside(key, batch)))
+          .run(
+            Effect.andThen(
+              Effect.sync(() => attempts++),
+              settings.setAside(key, batch)
+            )
+          )
           .pipe(Effect.flip)
         yield* sql`DROP TRIGGER in_the_way ON report_conflict`
         assert.strictEqual(error.reason._tag, "TooContended")

@@ -10,9 +10,9 @@ import { PgStores } from "../src/index.ts"
 import { database, postgres, postgresClient, skipped, vault } from "./Databases.ts"
 
 const started = (url: string, key = 7) =>
-  Effect.scoped(
-    Layer.build(PgStores.layer({ url: Redacted.make(url) }).pipe(Layer.provide(vault(key))))
-  ).pipe(Effect.asVoid)
+  Effect.scoped(Layer.build(PgStores.layer({ url: Redacted.make(url) }).pipe(Layer.provide(vault(key))))).pipe(
+    Effect.asVoid
+  )
 
 const generation = Effect.flatMap(SettingStore.SettingStore, (settings) => settings.generation)
 
