@@ -79,6 +79,11 @@ export class Agent {
     return batch
   }
 
+  /** Picks everything that was never sent. */
+  pickAll(): ReadonlyArray<SentBatch> {
+    return Array.from({ length: this.unsent.length }, () => this.pick(0)!)
+  }
+
   acknowledge(batch: SentBatch): void {
     this.acknowledged.add(batch)
   }

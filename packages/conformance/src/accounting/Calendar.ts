@@ -41,7 +41,7 @@ const monthsAfter = (anchor: number, count: number): number => {
 }
 
 /** Where the k-th window from the anchor begins. */
-export const edge = (anchor: number, span: Span, count: number): number =>
+const edge = (anchor: number, span: Span, count: number): number =>
   span.months > 0 ? monthsAfter(anchor, span.months * count) : anchor + span.millis * count
 
 /** The window (start, end] that holds an instant. */

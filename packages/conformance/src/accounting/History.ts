@@ -38,7 +38,7 @@ export type Step =
   | { readonly kind: "grant"; readonly group: number; readonly limit: bigint | null; readonly period: number | null }
   | { readonly kind: "resetOwner"; readonly owner: number }
   | { readonly kind: "multiplier"; readonly inbound: number; readonly value: number }
-  | { readonly kind: "turn" | "check" }
+  | { readonly kind: "turn" | "check" | "burst" }
 
 const index = fc.nat({ max: 11 })
 const month = 31 * 86_400_000
@@ -102,6 +102,7 @@ export const steps = (grain: number): fc.Arbitrary<ReadonlyArray<Step>> => {
     [1, fc.record({ ...step("resetOwner"), owner: index })],
     [2, fc.record({ ...step("multiplier"), inbound: index, value: fc.constantFrom(0, 1, 999, 1000, 1337, 2500) })],
     [1, fc.record(step("turn"))],
+    [2, fc.record(step("burst"))],
     [2, fc.record(step("check"))]
   ]
   return fc.array(fc.oneof(...weighed.map(([weight, arbitrary]) => ({ weight, arbitrary }))), {

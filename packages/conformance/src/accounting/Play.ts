@@ -126,6 +126,22 @@ const administer = Effect.fnUntraced(function* (
   }
 })
 
+/**
+ * Everything that waits arrives at once, twice, while windows turn. What two reports could not see of each other is
+ * seen by the next change of the owner.
+ */
+const burst = Effect.fnUntraced(function* (world: World) {
+  const directory = yield* Directory.Directory
+  const batches = world.nodes.flatMap(({ agent }, index) => {
+    agent.cut(world.clock.now)
+    return agent.pickAll().map((batch) => ({ index, batch }))
+  })
+  const sends = [...batches, ...batches].map(({ index, batch }) => send(world, index, batch))
+  yield* Effect.all([...sends, Ledger.turnDue], { concurrency: "unbounded", discard: true })
+  for (const { index, batch } of batches) world.nodes[index]!.agent.acknowledge(batch)
+  for (const id of world.owners) yield* directory.setGroups(id, world.oracle.people.get(id)!.groups)
+})
+
 /** Plays one step. */
 const play = Effect.fnUntraced(function* (world: World, step: Step) {
   switch (step.kind) {
@@ -135,6 +151,8 @@ const play = Effect.fnUntraced(function* (world: World, step: Step) {
     case "turn":
       yield* Ledger.turnDue
       return
+    case "burst":
+      return yield* burst(world)
     case "check":
       return yield* compare(world)
     case "create": {
