@@ -106,7 +106,7 @@ const stop = Layer.effectDiscard(Effect.flatMap(LongPolls, ({ stop }) => Effect.
  * as long as the socket's layer allows (`gracefulShutdownTimeout`, 20 s).
  */
 export const serve = (options: Options): Layer.Layer<never, never, Server.HttpServer | Services | Needs> =>
-  stop.pipe(
+  Layer.fresh(stop).pipe(
     Layer.provideMerge(HttpRouter.serve(routes(options), { disableLogger: true, disableListenLog: true })),
     Layer.provide(untraced)
   )

@@ -97,6 +97,20 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("GET /s/{li
     })
   )
 
+  it.effect("is not traced; other spans are named after templates and hold no address", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const made = yield* ask("POST /api/v1/subscriptions", { token, body: {} })
+      const before = Server.spans.length
+      yield* ask(`GET ${made.json["config_path"]}`)
+      assert.strictEqual(Server.spans.length, before)
+      yield* ask(`GET /api/v1/subscriptions/${made.json["id"]}`, { token })
+      assert.isTrue(Server.spans.some(({ name }) => name === "GET /api/v1/subscriptions/:id"))
+      const text = JSON.stringify(Server.spans.map(({ name, attributes }) => [name, ...attributes]))
+      for (const secret of ["127.0.0.1", made.json["id"], token]) assert.notInclude(text, secret)
+    })
+  )
+
   it.effect("is counted by outcome", () =>
     Effect.gen(function* () {
       const { text } = yield* ask("GET /metrics")

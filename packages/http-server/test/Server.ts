@@ -3,7 +3,7 @@ import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { ControlPlane, Grain, MemoryStores, Vault } from "@vpnmgr/core"
 import { HttpServer, Jobs, Policy, Setup } from "@vpnmgr/http-server"
-import { Context, Effect, Layer, Logger, Redacted, Schema } from "effect"
+import { Context, Effect, Layer, Logger, Redacted, Schema, Tracer } from "effect"
 import { HttpServer as Listener } from "effect/http"
 
 /** Everything that was logged, as text. */
@@ -15,9 +15,24 @@ const log = Layer.mergeAll(
   Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
 )
 
+/** Every span that was opened. */
+export const spans: Array<Tracer.NativeSpan> = []
+
+const tracer = Layer.succeed(
+  Tracer.Tracer,
+  Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+)
+
 const stores = Layer.mergeAll(MemoryStores.layer, Vault.Vault.layer(Redacted.make(new Uint8Array(32).fill(7))))
 
-const services = HttpServer.services.pipe(Layer.provideMerge(ControlPlane.layer), Layer.provideMerge(stores))
+/** What every listener of a process shares. */
+export const services = HttpServer.services.pipe(Layer.provideMerge(ControlPlane.layer), Layer.provideMerge(stores))
 
 /** Windows in whole seconds, so that tests see them turn; few polls at once, so that they see them refused. */
 const bounds = Layer.mergeAll(
@@ -27,6 +42,9 @@ const bounds = Layer.mergeAll(
     Effect.map(Policy.Policy, (policy) => ({ ...policy, polls: 3 }))
   )
 )
+
+/** A free port on the loopback. */
+export const socket = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
 
 const jobs: Layer.Layer<never, never, Layer.Services<typeof Jobs.layer>> = Jobs.layer
 
@@ -39,9 +57,10 @@ export const layer = <Replaced extends Layer.Success<typeof services>>(
     Layer.provide(instead),
     Layer.provideMerge(jobs),
     Layer.provideMerge(services),
-    Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })),
+    Layer.provideMerge(socket),
     Layer.provide(bounds),
-    Layer.provideMerge(log)
+    Layer.provideMerge(log),
+    Layer.provideMerge(tracer)
   )
 
 export interface Asking {
