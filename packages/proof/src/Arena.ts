@@ -192,7 +192,8 @@ export const open = async (options: Options): Promise<Arena> => {
           "every node serves the newest change",
           timeout,
           async () => ((pending = (await api.get(id)).pending_node_ids).length === 0 ? true : undefined),
-          () => `pending: ${pending.join(", ")}`
+          () => `pending: ${pending.join(", ")}`,
+          50
         )
       )
       return took

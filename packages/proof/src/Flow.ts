@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto"
 import { connect, type Socket } from "node:net"
+import { setImmediate as breathe } from "node:timers/promises"
 import type { Origin } from "./Origin.ts"
 
 export type Ending =
@@ -35,6 +36,8 @@ export interface Flow {
   /** Every 100 ms since the first byte. */
   readonly samples: ReadonlyArray<Sample>
   readonly isOpen: boolean
+  /** Everything that was asked for has passed. */
+  readonly isWhole: boolean
   /** Answers how it ended; never fails. */
   readonly end: Promise<Ending>
   readonly close: () => void
@@ -119,13 +122,17 @@ class SocksFlow implements Flow {
     return this.endedAt === undefined
   }
 
+  get isWhole(): boolean {
+    return this.#whole >= 0 && this.received === this.#whole
+  }
+
   close = (): void => {
     this.#isClosedByUs = true
     this.#socket.destroy()
   }
 
   #ending(): Ending {
-    if (this.#whole >= 0 && this.received === this.#whole) return "whole"
+    if (this.isWhole) return "whole"
     if (this.#isClosedByUs) return this.received === 0 ? "refused" : "closed"
     return this.received === 0 ? "refused" : "cut"
   }
@@ -141,6 +148,7 @@ class SocksFlow implements Flow {
     if (direction === "down") return
     for (let left = bytes; left > 0 && !socket.destroyed; left -= Math.min(left, filler.length)) {
       await this.#write(filler.subarray(0, Math.min(left, filler.length)))
+      await breathe()
     }
   }
 

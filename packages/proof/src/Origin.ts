@@ -8,7 +8,7 @@
  */
 import { once } from "node:events"
 import { createServer, type Socket } from "node:net"
-import { setTimeout as sleep } from "node:timers/promises"
+import { setImmediate as breathe, setTimeout as sleep } from "node:timers/promises"
 import * as Namespace from "./Namespace.ts"
 
 /** What one connection carried, counted at the origin's socket. */
@@ -39,7 +39,9 @@ export interface Origin {
   readonly close: () => void
 }
 
-const chunk = Buffer.alloc(16_384, "x")
+const chunk = Buffer.alloc(65_536, "x")
+
+/** Between two writes at a rate, ms. What a second has not taken is not made up for. */
 const tick = 20
 const longestHead = 8192
 
@@ -55,16 +57,20 @@ const put = (socket: Socket, data: Buffer, connection: Connection): Promise<bool
 const send = async (socket: Socket, connection: Connection, bytes: number, rate: number) => {
   const head = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\nConnection: close\r\n\r\n`)
   if (!(await put(socket, head, connection))) return
-  const began = performance.now()
+  let last = performance.now()
+  let credit = 0
   for (let done = 0; done < bytes;) {
-    const allowed = rate === 0 ? bytes : Math.min(bytes, Math.ceil((rate * (performance.now() - began)) / 1000))
-    if (allowed <= done) {
-      await sleep(tick)
-      continue
+    await (rate === 0 ? breathe() : sleep(tick))
+    const now = performance.now()
+    credit = rate === 0 ? bytes : Math.min(rate, credit + (rate * (now - last)) / 1000)
+    last = now
+    while (done < bytes && credit >= 1) {
+      const part = chunk.subarray(0, Math.min(chunk.length, bytes - done, Math.floor(credit)))
+      if (socket.destroyed || !(await put(socket, part, connection))) return
+      done += part.length
+      credit -= part.length
+      await breathe()
     }
-    const part = chunk.subarray(0, Math.min(chunk.length, allowed - done))
-    if (socket.destroyed || !(await put(socket, part, connection))) return
-    done += part.length
   }
   connection.isWhole = true
   socket.end()

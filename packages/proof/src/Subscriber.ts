@@ -21,7 +21,15 @@ export interface Accounts {
   readonly origin: Bytes
   readonly plane: Bytes
   readonly usage: Bytes
+  /** Connections that reached the origin and did not end whole. */
+  readonly cuts: number
 }
+
+/**
+ * What a cut may let through uncounted, bytes per connection: sing-box adds a write to its counters when the write has
+ * returned, and one that a cut ends halfway has delivered something by then. Measured on vless: 16,384, one TLS record.
+ */
+const lastWrite = 65_536
 
 export interface Subscriber {
   readonly id: string
@@ -53,29 +61,32 @@ const plus = (a: Bytes, b: Bytes): Bytes => ({ up: a.up + b.up, down: a.down + b
 export const total = ({ down, up }: Bytes): bigint => up + down
 
 /** Says what differs, by where it was left; "equal" when nothing does. */
-export const residue = ({ client, origin, plane, usage }: Accounts): string => {
+export const residue = ({ client, origin, plane, usage }: Omit<Accounts, "cuts">): string => {
   const differences: ReadonlyArray<readonly [string, bigint]> = [
     ["not counted up", plane.up - usage.up],
     ["not counted down", plane.down - usage.down],
     ["upload cut between client and node", client.up - plane.up],
     ["upload cut between node and origin", plane.up - origin.up],
     ["download left in the node's socket from the origin", origin.down - plane.down],
-    ["download cut between node and client", plane.down - client.down]
+    ["download cut between node and client", plane.down - client.down],
+    ["delivered in a write that the cut ended before sing-box counted it", client.down - plane.down]
   ]
-  const left = differences.filter(([, bytes]) => bytes !== 0n)
+  const isOneSided = (where: string) => where.startsWith("download cut") || where.startsWith("delivered")
+  const left = differences.filter(([where, bytes]) => (isOneSided(where) ? bytes > 0n : bytes !== 0n))
   return left.length === 0 ? "equal" : left.map(([where, bytes]) => `${bytes} B ${where}`).join(", ")
 }
 
-/** Usage equals the plane; and where nothing was cut, origin and client saw the same. */
-export const agree = (accounts: Accounts, wasCut: boolean): void => {
-  const { client, origin, plane, usage } = accounts
+/** Usage equals the plane; where nothing was cut, origin and client saw the same; where something was, what may be. */
+export const agree = (accounts: Accounts): void => {
+  const { client, cuts, origin, plane, usage } = accounts
   Expect.same("usage up, against the plane's counters", usage.up, plane.up)
   Expect.same("usage down, against the plane's counters", usage.down, plane.down)
+  if (cuts === 0) return Expect.same("origin, plane and client", residue(accounts), "equal")
   Expect.atMost("the plane's downlink, against what the origin sent", plane.down, origin.down)
-  Expect.atMost("what the client received, against the plane's downlink", client.down, plane.down)
+  Expect.atMost("what the client received, against the origin's", client.down, origin.down)
+  Expect.atMost("delivered and not counted", client.down - plane.down, BigInt(cuts * lastWrite))
   Expect.atMost("the plane's uplink, against what the client sent", plane.up, client.up)
   Expect.atMost("what the origin received, against the plane's uplink", origin.up, plane.up)
-  if (!wasCut) Expect.same("origin, plane and client", residue(accounts), "equal")
 }
 
 /** Creates a subscription and keeps its books. */
@@ -103,15 +114,17 @@ export const create = async (arena: Arena, counters: CountersOf, draft: Draft): 
   const accounts = async (): Promise<Accounts> => {
     await learn()
     let [client, far, plane] = [zero, zero, zero]
+    let cuts = 0
     for (const flow of flows) {
       const seen = origin.count(flow.token)
+      if (seen.connections > 0 && !flow.isWhole) cuts++
       far = plus(far, { up: seen.received, down: seen.sent })
       client = plus(client, { up: seen.connections === 0 ? 0n : BigInt(flow.sent), down: BigInt(flow.received) })
     }
     for (const node of await counters()) {
       for (const [name, counter] of node) if (credentials.has(name.split(".")[0]!)) plane = plus(plane, counter)
     }
-    return { client, origin: far, plane, usage: await api.usage(id) }
+    return { client, origin: far, plane, usage: await api.usage(id), cuts }
   }
 
   const small = { direction: "down", bytes: 1, timeout: 3000 } as const

@@ -121,11 +121,22 @@ const disturb = async (golden: Run, neighbours: ReadonlyArray<Neighbour>): Promi
   return ids
 }
 
+/** Reads the counters without a pause until both planes are others: what they stood at when they came to rest. */
+const watch = async ({ arena, look }: Run, before: string) => {
+  const [former, until] = [before.split(","), Date.now() + 30_000]
+  for (let left = former.length; left > 0 && Date.now() < until;) {
+    await look()
+    const now = (await epochs(arena.nodes)).split(",")
+    left = now.filter((epoch, index) => epoch === former[index]).length
+  }
+}
+
 const refill = async (golden: Run, neighbours: ReadonlyArray<Neighbour>, before: string) => {
   const { arena, report } = golden
   await report.step("neighbour: the refill's one restart", async () => {
     const pool = await arena.api.pool()
     const began = Date.now()
+    const watching = watch(golden, before)
     const { added } = await arena.api.refill()
     Expect.atLeast("spares added", added, 1)
     const back = await Promise.all(
@@ -135,6 +146,7 @@ const refill = async (golden: Run, neighbours: ReadonlyArray<Neighbour>, before:
       })
     )
     const all = Date.now() - began
+    await watching
     const runs = await Expect.soon("both planes are new", 10_000, async () => {
       const now = (await epochs(arena.nodes)).split(",")
       return now.every((epoch, index) => epoch !== before.split(",")[index]) ? now.join() : undefined
@@ -148,7 +160,7 @@ const refill = async (golden: Run, neighbours: ReadonlyArray<Neighbour>, before:
     const figures = await Promise.all(
       neighbours.map(async ({ client, subscriber }) => {
         const accounts = await subscriber.settled(30_000)
-        Subscriber.agree(accounts, true)
+        Subscriber.agree(accounts)
         return `${client.protocol} ${Subscriber.total(accounts.usage)} B (${Subscriber.residue(accounts)})`
       })
     )

@@ -86,7 +86,7 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
 
   await step("usage equals the plane's counters", async () => {
     const [accounts, took] = await Expect.timed(() => subscriber.settled(15_000))
-    Subscriber.agree(accounts, false)
+    Subscriber.agree(accounts)
     const { used_bytes } = await api.get(subscriber.id)
     Expect.same("used_bytes", BigInt(used_bytes), Subscriber.total(accounts.plane))
     return `${used_bytes} B, ${took} ms later`
@@ -183,7 +183,7 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
   await step("all in all, to the byte", async () => {
     await arena.converged(subscriber.id)
     const accounts = await subscriber.settled(25_000)
-    Subscriber.agree(accounts, true)
+    Subscriber.agree(accounts)
     return `usage = plane = ${Subscriber.total(accounts.plane)} B; ${Subscriber.residue(accounts)}`
   })
 }
@@ -201,7 +201,7 @@ const jointly = async (golden: Run): Promise<void> => {
     const endings = await Promise.all(flows.map((flow) => flow.end))
     Expect.same("both downloads", endings.join(), "cut,cut")
     const accounts = await subscriber.settled(15_000)
-    Subscriber.agree(accounts, true)
+    Subscriber.agree(accounts)
     const over = Subscriber.total(accounts.plane) - BigInt(granted)
     Expect.atLeast("bytes over the limit", over, 0n)
     Expect.atMost("bytes over the limit, against the sum of the grants", over, BigInt(arena.nodes.length * granted))

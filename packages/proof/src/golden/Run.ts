@@ -40,7 +40,7 @@ export const open = async (version: string, report: Report): Promise<Run> => {
       VPNMGR_SPARES_QUIET_HOUR: String(quiet)
     }
   })
-  const readers = arena.nodes.map((node) => node.observe(25))
+  const readers = arena.nodes.map((node) => node.observe(1000))
   const counters = () => readers.map((reader) => reader.total())
   const look = async () => {
     await Promise.all(readers.map((reader) => reader.look()))
