@@ -49,7 +49,7 @@ export const follow = (node: Node): Truth => {
 
   const look = async (): Promise<string> => {
     const { epoch, stats } = await node.run()
-    const counters = await Reader.read(stats, 2000)
+    const counters = await Reader.read(stats, 10_000)
     if ((await node.run()).epoch !== epoch) throw new Error("another run began meanwhile")
     runs.set(epoch, counters)
     const at = Date.now()
