@@ -121,6 +121,8 @@ describe("a server on an embedded database", () => {
     await json("inbound", "change", vless.id, "--geo", "none", "--active", "no")
     const { id } = await json<Item>("subscription", "create", "--inbound", vless.id, "--owner", bob.id)
     await json("subscription", "change", id, "--title", "Eve", "--owner", "none", "--expires-at", "never")
+    await json("subscription", "change", id, "--max-traffic", "1GB")
+    assert.match((await vpnmgr(directory, ["subscription", "show", id])).stdout, /title +Eve[^]*max traffic +1 GB/)
     for (const verb of ["suspend", "resume", "reset"]) await json("subscription", verb, id)
     const before = await vpnmgr(directory, ["subscription", "link", id])
     assert.strictEqual(before.stdout.trim(), `${url}/s/${id}`)

@@ -10,6 +10,10 @@ import type { connect, Connection } from "./Connection.ts"
 /** Makes a call answer what was decoded and what was sent, so that `--json` can print the latter. */
 export const both = { responseMode: "decoded-and-response" } as const
 
+/** Leaves out what was not given: in a payload, an undefined field would travel as null, which clears. */
+export const present = <A extends object>(given: A): A =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as A
+
 const Problem = Schema.Struct({
   type: Schema.String,
   status: Schema.Number,

@@ -2,7 +2,7 @@
 import type { User } from "@vpnmgr/core"
 import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { ask, both, withServer } from "../client/Answer.ts"
+import { ask, both, present, withServer } from "../client/Answer.ts"
 import { Json } from "../GlobalFlags.ts"
 import { showBytes, showSpeed } from "../output/Amount.ts"
 import * as Show from "../output/Show.ts"
@@ -21,7 +21,7 @@ const one = (group: User.Group): string =>
 const create = Command.make(
   "create",
   { name: Argument.String("name").pipe(Argument.withDescription("What to call it")), ...Inputs.limits },
-  (payload) => ask((client) => client.groups.create({ payload, ...both }), one)
+  (payload) => ask((client) => client.groups.create({ payload: present(payload), ...both }), one)
 ).pipe(
   Command.withDescription("Create a group; a limit left out is unlimited"),
   Command.withExamples([
@@ -60,7 +60,8 @@ const show = Command.make("show", { id: Inputs.id("group") }, ({ id }) =>
 const change = Command.make(
   "change",
   { id: Inputs.id("group"), name: Inputs.text("name", "text", "What to call it"), ...Inputs.limits },
-  ({ id, ...payload }) => ask((client) => client.groups.change({ params: { id }, payload, ...both }), one)
+  ({ id, ...payload }) =>
+    ask((client) => client.groups.change({ params: { id }, payload: present(payload), ...both }), one)
 ).pipe(
   Command.withDescription("Change a group; what is left out stays"),
   Command.withExamples([

@@ -2,7 +2,7 @@
 import type { Inbounds } from "@vpnmgr/api"
 import { Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { ask, both } from "../client/Answer.ts"
+import { ask, both, present } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
 import { fields, table } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
@@ -89,7 +89,10 @@ const vless = Command.make(
   },
   ({ handshakeHost, handshakePort, serverName, ...rest }) => {
     const settings = { protocol: "vless", serverName, handshakeHost, handshakePort } as const
-    return ask((client) => client.inbounds.create({ payload: { ...rest, settings }, ...both }), one)
+    return ask(
+      (client) => client.inbounds.create({ payload: present({ ...rest, settings: present(settings) }), ...both }),
+      one
+    )
   }
 ).pipe(
   Command.withDescription("vless over REALITY with XTLS vision: TCP"),
@@ -103,7 +106,11 @@ const vless = Command.make(
 
 const shadowsocks = Command.make("shadowsocks", common, (payload) =>
   ask(
-    (client) => client.inbounds.create({ payload: { ...payload, settings: { protocol: "shadowsocks" } }, ...both }),
+    (client) =>
+      client.inbounds.create({
+        payload: present({ ...payload, settings: { protocol: "shadowsocks" } as const }),
+        ...both
+      }),
     one
   )
 ).pipe(
@@ -126,7 +133,10 @@ const hysteria2 = Command.make(
   },
   ({ certificatePath, keyPath, serverName, ...rest }) => {
     const settings = { protocol: "hysteria2", serverName, certificatePath, keyPath } as const
-    return ask((client) => client.inbounds.create({ payload: { ...rest, settings }, ...both }), one)
+    return ask(
+      (client) => client.inbounds.create({ payload: present({ ...rest, settings: present(settings) }), ...both }),
+      one
+    )
   }
 ).pipe(
   Command.withDescription("Hysteria 2: QUIC; without certificate files the agent makes a certificate"),
@@ -198,7 +208,8 @@ const change = Command.make(
     ),
     trafficMultiplier: multiplier
   },
-  ({ id, ...payload }) => ask((client) => client.inbounds.change({ params: { id }, payload, ...both }), one)
+  ({ id, ...payload }) =>
+    ask((client) => client.inbounds.change({ params: { id }, payload: present(payload), ...both }), one)
 ).pipe(
   Command.withDescription("Change an inbound; what is left out stays"),
   Command.withExamples([{ command: "vpnmgr inbound change 01994a42-3344-7556-8677-8899aabbccdd --active no" }])

@@ -1,7 +1,7 @@
 /** `vpnmgr node`: servers that carry traffic. */
 import type { Nodes } from "@vpnmgr/api"
 import { Command, Flag } from "effect/cli"
-import { ask, both } from "../client/Answer.ts"
+import { ask, both, present } from "../client/Answer.ts"
 import { showSpeed } from "../output/Amount.ts"
 import * as Show from "../output/Show.ts"
 import { fields, table } from "../output/Table.ts"
@@ -32,7 +32,7 @@ const create = Command.make(
     purpose: Inputs.text("purpose", "text", "What it is for"),
     linkSpeed: Inputs.speed("link-speed", "What its link carries at most; faster reports are not counted")
   },
-  (payload) => ask((client) => client.nodes.create({ payload, ...both }), one)
+  (payload) => ask((client) => client.nodes.create({ payload: present(payload), ...both }), one)
 ).pipe(
   Command.withDescription("Create a node; `vpnmgr token create` then makes its agent's key"),
   Command.withExamples([{ command: "vpnmgr node create --description fra-1 --geo DE --link-speed 1Gbit" }])

@@ -1,7 +1,7 @@
 /** `vpnmgr subscription`: what end-users have. */
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { ask, both, withServer } from "../client/Answer.ts"
+import { ask, both, present, withServer } from "../client/Answer.ts"
 import { Json } from "../GlobalFlags.ts"
 import { showBytes } from "../output/Amount.ts"
 import * as Show from "../output/Show.ts"
@@ -22,7 +22,7 @@ const chosen = {
 const create = Command.make(
   "create",
   { ...chosen, inboundIds: Inputs.ids("inbound", "An inbound it may use") },
-  (payload) => ask((client) => client.subscriptions.create({ payload, ...both }), one)
+  (payload) => ask((client) => client.subscriptions.create({ payload: present(payload), ...both }), one)
 ).pipe(
   Command.withDescription("Create a subscription; a limit left out is unlimited"),
   Command.withExamples([
@@ -64,7 +64,7 @@ const change = Command.make(
   { id: Inputs.id("subscription"), ...chosen, inboundIds: Inputs.ids("inbound", "An inbound it may use from now on") },
   ({ id, inboundIds, ...rest }) => {
     const payload = inboundIds.length === 0 ? rest : { ...rest, inboundIds }
-    return ask((client) => client.subscriptions.change({ params: { id }, payload, ...both }), one)
+    return ask((client) => client.subscriptions.change({ params: { id }, payload: present(payload), ...both }), one)
   }
 ).pipe(
   Command.withDescription("Change a subscription; what is left out stays"),

@@ -5,7 +5,9 @@ import { Effect, Layer } from "effect"
 import * as fs from "node:fs"
 import * as http from "node:http"
 import * as https from "node:https"
+import * as net from "node:net"
 import { failed } from "../Failed.ts"
+import type { Failed } from "../Failed.ts"
 import type { ServerSettings } from "../settings/ServerSettings.ts"
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
@@ -26,6 +28,14 @@ const refused = (where: string, hint: string, cause: unknown) =>
       ? `${where} is taken: another program listens there${hint}`
       : `cannot listen on ${where}: ${reason(cause)}`
   )
+
+/** Says at once when the address is taken, before a store is opened. */
+export const isFree = ({ host, port }: ServerSettings["listen"]) =>
+  Effect.callback<void, Failed>((resume) => {
+    const probe = net.createServer()
+    probe.once("error", (cause) => resume(refused(`${host}:${port}`, "; choose another with --listen", cause)))
+    probe.listen({ host, port }, () => probe.close(() => resume(Effect.void)))
+  })
 
 /** Serves on TCP. */
 export const tcp = (server: http.Server, { host, port }: ServerSettings["listen"]) =>

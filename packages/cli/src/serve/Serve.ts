@@ -38,8 +38,9 @@ const services = (settings: ServerSettings, { key }: EncryptionKey.Found) =>
 const start = Effect.fnUntraced(function* (settings: ServerSettings, config: string | null) {
   yield* DataDirectory.make(settings.dataDirectory)
   const socket = yield* DataDirectory.claim(settings.dataDirectory)
-  const found = yield* EncryptionKey.find(settings)
   const server = yield* Listener.makeServer(settings)
+  yield* Listener.isFree(settings.listen)
+  const found = yield* EncryptionKey.find(settings)
   const doors = Layer.mergeAll(Listener.tcp(server, settings.listen), Listener.socket(socket), Jobs.layer)
   const context = yield* Layer.build(Layer.provideMerge(doors, services(settings, found)))
   const url = Listener.urlOf(server, settings.listen)
