@@ -41,7 +41,9 @@ const tags = (...taken: ReadonlyArray<string>) => {
 }
 
 const label = ({ inbound }: ClientEntry): string =>
-  [inbound.geo ?? inbound.host, inbound.purpose, inbound.protocol].filter((part) => part !== null && part !== "").join(" ")
+  [inbound.geo ?? inbound.host, inbound.purpose, inbound.protocol]
+    .filter((part) => part !== null && part !== "")
+    .join(" ")
 
 const outbound = ({ access, inbound }: ClientEntry, tag: string): ReadonlyArray<Outbound> => {
   const server = { tag, server: inbound.host, server_port: inbound.port }

@@ -25,7 +25,12 @@ const Tls = Schema.StructWithRest(
 )
 
 const Vless = Schema.StructWithRest(
-  Schema.Struct({ type: Schema.Literal("vless"), ...Server, uuid: Schema.NonEmptyString, tls: Schema.optionalKey(Tls) }),
+  Schema.Struct({
+    type: Schema.Literal("vless"),
+    ...Server,
+    uuid: Schema.NonEmptyString,
+    tls: Schema.optionalKey(Tls)
+  }),
   Rest
 )
 
@@ -79,7 +84,10 @@ const Shape = Schema.StructWithRest(
     inbounds: Schema.Array(Tagged),
     outbounds: Schema.NonEmptyArray(Outbound),
     endpoints: Schema.optionalKey(Schema.Array(Tagged)),
-    route: Schema.StructWithRest(Schema.Struct({ final: Tag, rules: Schema.optionalKey(Schema.Array(Schema.Json)) }), Rest)
+    route: Schema.StructWithRest(
+      Schema.Struct({ final: Tag, rules: Schema.optionalKey(Schema.Array(Schema.Json)) }),
+      Rest
+    )
   }),
   Rest
 )

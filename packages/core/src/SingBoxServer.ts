@@ -27,7 +27,9 @@ export const pairName = (credential: CredentialRef, inbound: number): string => 
 export const outboundTag = (credential: CredentialRef): string => `c${credential}`
 
 /** The pair a name stands for; `undefined` for any other name. */
-export const parsePair = (name: string): { readonly credential: CredentialRef; readonly inbound: number } | undefined => {
+export const parsePair = (
+  name: string
+): { readonly credential: CredentialRef; readonly inbound: number } | undefined => {
   const match = /^c(\d{1,15})\.(\d{1,15})$/.exec(name)
   return match === null ? undefined : { credential: Number(match[1]), inbound: Number(match[2]) }
 }

@@ -9,7 +9,16 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { SingBoxClient, SingBoxServer } from "../src/index.ts"
-import { access, binary, certificate, certificateKey, credential, inbounds, nasty, versions } from "./SingBoxFixtures.ts"
+import {
+  access,
+  binary,
+  certificate,
+  certificateKey,
+  credential,
+  inbounds,
+  nasty,
+  versions
+} from "./SingBoxFixtures.ts"
 
 const run = promisify(execFile)
 
@@ -62,50 +71,68 @@ for (const version of versions) {
   const needs = path === undefined ? ` (skipped: run scripts/install-sing-box.sh ${version})` : ""
   describe.skipIf(path === undefined)(`sing-box ${version}${needs}`, () => {
     for (const [name, config] of Object.entries(clients)) {
-      it(`accepts the ${name} client config, and runs it without a warning`, () =>
-        inDirectory(async (directory) => {
-          const file = join(directory, "client.json")
-          writeFileSync(file, JSON.stringify(config))
-          await run(path!, ["check", "-c", file])
-          writeFileSync(file, JSON.stringify(withoutTun(config, await freePort())))
-          assert.notMatch(await logOf(path!, file), complaint)
-        }), 20_000)
+      it(
+        `accepts the ${name} client config, and runs it without a warning`,
+        () =>
+          inDirectory(async (directory) => {
+            const file = join(directory, "client.json")
+            writeFileSync(file, JSON.stringify(config))
+            await run(path!, ["check", "-c", file])
+            writeFileSync(file, JSON.stringify(withoutTun(config, await freePort())))
+            assert.notMatch(await logOf(path!, file), complaint)
+          }),
+        20_000
+      )
     }
 
-    it("accepts the server config, and runs it without a warning", () =>
-      inDirectory(async (directory) => {
-        const paths = { certificatePath: join(directory, "c.pem"), keyPath: join(directory, "k.pem") }
-        writeFileSync(paths.certificatePath, certificate)
-        writeFileSync(paths.keyPath, certificateKey)
-        const config = SingBoxServer.render(
-          {
-            inbounds: await Promise.all(inbounds.map(async (inbound) => ({ ...inbound, port: await freePort() }))),
-            credentials: [credential(17, 1, 2, 3), credential(18)]
-          },
-          {
-            epoch: "e1",
-            stats: `127.0.0.1:${await freePort()}`,
-            control: `127.0.0.1:${await freePort()}`,
-            secret: "s3cret",
-            manyPeerUdp: false,
-            certificates: new Map([[3, paths]])
-          }
-        )
-        const file = join(directory, "server.json")
-        writeFileSync(file, JSON.stringify(config))
-        await run(path!, ["check", "-c", file])
-        writeFileSync(file, JSON.stringify({ ...config, log: { level: "warn" } }))
-        assert.notMatch(await logOf(path!, file), complaint)
-      }), 20_000)
+    it(
+      "accepts the server config, and runs it without a warning",
+      () =>
+        inDirectory(async (directory) => {
+          const paths = { certificatePath: join(directory, "c.pem"), keyPath: join(directory, "k.pem") }
+          writeFileSync(paths.certificatePath, certificate)
+          writeFileSync(paths.keyPath, certificateKey)
+          const config = SingBoxServer.render(
+            {
+              inbounds: await Promise.all(inbounds.map(async (inbound) => ({ ...inbound, port: await freePort() }))),
+              credentials: [credential(17, 1, 2, 3), credential(18)]
+            },
+            {
+              epoch: "e1",
+              stats: `127.0.0.1:${await freePort()}`,
+              control: `127.0.0.1:${await freePort()}`,
+              secret: "s3cret",
+              manyPeerUdp: false,
+              certificates: new Map([[3, paths]])
+            }
+          )
+          const file = join(directory, "server.json")
+          writeFileSync(file, JSON.stringify(config))
+          await run(path!, ["check", "-c", file])
+          writeFileSync(file, JSON.stringify({ ...config, log: { level: "warn" } }))
+          assert.notMatch(await logOf(path!, file), complaint)
+        }),
+      20_000
+    )
 
-    it("refuses a config that is wrong, and warns of one that is old", () =>
-      inDirectory(async (directory) => {
-        const file = join(directory, "client.json")
-        writeFileSync(file, JSON.stringify({ ...clients.full, nonsense: true }))
-        assert.strictEqual(await run(path!, ["check", "-c", file]).then(() => "accepted", () => "refused"), "refused")
-        const old = { dns: { servers: [{ tag: "old", address: "local" }] }, ...withoutTun({}, await freePort()) }
-        writeFileSync(file, JSON.stringify(old))
-        assert.match(await logOf(path!, file), complaint)
-      }), 20_000)
+    it(
+      "refuses a config that is wrong, and warns of one that is old",
+      () =>
+        inDirectory(async (directory) => {
+          const file = join(directory, "client.json")
+          writeFileSync(file, JSON.stringify({ ...clients.full, nonsense: true }))
+          assert.strictEqual(
+            await run(path!, ["check", "-c", file]).then(
+              () => "accepted",
+              () => "refused"
+            ),
+            "refused"
+          )
+          const old = { dns: { servers: [{ tag: "old", address: "local" }] }, ...withoutTun({}, await freePort()) }
+          writeFileSync(file, JSON.stringify(old))
+          assert.match(await logOf(path!, file), complaint)
+        }),
+      20_000
+    )
   })
 }

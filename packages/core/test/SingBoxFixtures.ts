@@ -6,7 +6,7 @@ import { join } from "node:path"
 
 export const nasty = `"},{"type":"direct","tag":"leak"}]\n\u0000 \\" 😀 {{ 7*7 }} ${"x".repeat(200)}`
 
-export const settings: Record<Inbound.Protocol, Inbound.InboundSettings> = {
+const settings: Record<Inbound.Protocol, Inbound.InboundSettings> = {
   vless: {
     protocol: "vless",
     privateKey: "aKPvuE3Hq93KFwzixYMaRD_-NGIXvHel3ctClC6FyE0",
@@ -20,7 +20,7 @@ export const settings: Record<Inbound.Protocol, Inbound.InboundSettings> = {
   hysteria2: { protocol: "hysteria2", obfsPassword: nasty, tls: { mode: "agent", serverName: "hy2.test" } }
 }
 
-export const protocols = ["vless", "shadowsocks", "hysteria2"] as const
+const protocols = ["vless", "shadowsocks", "hysteria2"] as const
 
 /** P-256, self-signed, for `hy2.test`. */
 export const certificate = `-----BEGIN CERTIFICATE-----

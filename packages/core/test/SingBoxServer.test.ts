@@ -60,7 +60,10 @@ describe("SingBoxServer", () => {
   it("leaves out who cannot be served: inactive, known to nobody, without a certificate", () => {
     const tags = (config: SingBoxServer.ServerConfig) => config.inbounds.map(({ tag }) => tag)
     assert.deepStrictEqual(tags(config), ["in-1", "in-2", "in-3"])
-    assert.deepStrictEqual(tags(SingBoxServer.render(serving, { ...options, certificates: new Map() })), ["in-1", "in-2"])
+    assert.deepStrictEqual(tags(SingBoxServer.render(serving, { ...options, certificates: new Map() })), [
+      "in-1",
+      "in-2"
+    ])
     assert.deepStrictEqual(tags(SingBoxServer.render({ ...serving, credentials: [] }, options)), [])
     const inactive = { ...serving, inbounds: inbounds.map((i) => ({ ...i, isActive: i.ref !== 2 })) }
     assert.deepStrictEqual(tags(SingBoxServer.render(inactive, options)), ["in-1", "in-3"])

@@ -6,7 +6,7 @@ import { join } from "node:path"
 const cache = process.env.VPNMGR_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "vpnmgr")
 
 /** Inside a network namespace of its own, where an origin has a public address that leads nowhere else. */
-export const inNamespace = process.env.VPNMGR_NETNS === "1"
+const inNamespace = process.env.VPNMGR_NETNS === "1"
 
 export interface Binary {
   readonly version: string

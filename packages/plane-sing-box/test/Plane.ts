@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { SingBoxPlane } from "../src/index.ts"
 import * as Rig from "./Rig.ts"
 
-export const ignore: DataPlane.ApplyOptions = { book: () => Effect.void }
+const ignore: DataPlane.ApplyOptions = { book: () => Effect.void }
 
 type Service = DataPlane.DataPlane["Service"]
 

@@ -19,7 +19,7 @@ export interface Identity {
 const patience = 10_000
 
 /** The process with this number; `undefined` when there is none or only its remains. */
-export const identify = (pid: number): Identity | undefined => {
+const identify = (pid: number): Identity | undefined => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
     const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
