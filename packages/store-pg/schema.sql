@@ -230,7 +230,8 @@ TABLE spool WITH (fillfactor=50)
 
 TABLE subscription
   id uuid NOT NULL
-  link text
+  link_hash bytea
+  link bytea
   owner_id uuid
   title text
   description text
@@ -244,7 +245,7 @@ TABLE subscription
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
   deleted_at timestamp with time zone
-  CONSTRAINT subscription_link_key UNIQUE (link)
+  CONSTRAINT subscription_link_key UNIQUE (link_hash)
   CONSTRAINT subscription_pkey PRIMARY KEY (id)
   CREATE INDEX subscription_owner_idx ON subscription USING btree (owner_id, id) WHERE (deleted_at IS NULL)
 
