@@ -29,4 +29,3 @@ export interface NodeConvergence {
   /** When the node last sent anything; null = never. */
   readonly lastSeenAt: Instant | null
 }
-

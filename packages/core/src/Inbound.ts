@@ -5,11 +5,14 @@
  * of it is chosen by `SingBoxClient`.
  */
 import { Schema } from "effect"
-import { Instant } from "./Instant.ts"
+import type { Instant } from "./Instant.ts"
 import * as Id from "./Id.ts"
 import * as Wire from "./Wire.ts"
 
-const Host = Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(253)), Schema.check(Schema.isPattern(/^[A-Za-z0-9._:-]+$/)))
+const Host = Schema.NonEmptyString.pipe(
+  Schema.check(Schema.isMaxLength(253)),
+  Schema.check(Schema.isPattern(/^[A-Za-z0-9._:-]+$/))
+)
 
 /** A TCP or UDP port, 1 to 65535. */
 export const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 65535 })))

@@ -1,5 +1,5 @@
 /** Nodes, their tokens and their inbounds, and what nodes say they serve. Changes are for superusers. */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, type Schema } from "effect"
 import { sha256 } from "@noble/hashes/sha2.js"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url, Hex } from "effect/encoding"
@@ -31,7 +31,9 @@ export interface InboundDraft extends Pick<Inbound, "nodeId" | "host" | "port" |
 }
 
 export type InboundPatch = {
-  readonly [K in "host" | "port" | "listen" | "geo" | "purpose" | "isActive" | "trafficMultiplier"]?: Inbound[K] | undefined
+  readonly [K in "host" | "port" | "listen" | "geo" | "purpose" | "isActive" | "trafficMultiplier"]?:
+    | Inbound[K]
+    | undefined
 }
 
 export interface NodeStanding {
@@ -92,7 +94,10 @@ export class Inventory extends Context.Service<
         return inbound ?? (yield* new NotFound({ noun: "inbound", id }))
       })
       const withHealth = Effect.fnUntraced(function* (nodes: ReadonlyArray<Node>) {
-        const health = yield* store.health(nodes.map(({ id }) => id), yield* Instant.now)
+        const health = yield* store.health(
+          nodes.map(({ id }) => id),
+          yield* Instant.now
+        )
         return nodes.map((node) => ({ node, health: health.get(node.id)! }))
       })
       const standing = (node: Node) => Effect.map(withHealth([node]), ([first]) => first!)
@@ -102,7 +107,12 @@ export class Inventory extends Context.Service<
         const node: Node = { ...draft, id: yield* Id.make, createdAt: now, updatedAt: now }
         yield* store.insertNode(node)
         const { description, geo, purpose } = draft
-        const meta = { description, geo, purpose, link_speed: draft.linkSpeed === null ? null : String(draft.linkSpeed) }
+        const meta = {
+          description,
+          geo,
+          purpose,
+          link_speed: draft.linkSpeed === null ? null : String(draft.linkSpeed)
+        }
         yield* Audit.record({ action: "node.create", targetType: "node", targetId: node.id, meta })
         return node
       })
@@ -157,7 +167,12 @@ export class Inventory extends Context.Service<
         const ref = yield* store.insertInbound(inbound)
         yield* store.recordMultiplier(inbound.id, inbound.trafficMultiplier, now)
         yield* nodeStates.markInbounds([inbound.id], { roster: true })
-        yield* Audit.record({ action: "inbound.create", targetType: "inbound", targetId: inbound.id, meta: shown(inbound) })
+        yield* Audit.record({
+          action: "inbound.create",
+          targetType: "inbound",
+          targetId: inbound.id,
+          meta: shown(inbound)
+        })
         return { ...inbound, ref }
       })
 

@@ -15,7 +15,10 @@ export class InventoryStore extends Context.Service<
     /** By id, ascending. */
     readonly listNodes: (page: Page) => Effect.Effect<ReadonlyArray<Node>, StoreError>
     /** Health of each node named; `now` decides who is active. */
-    readonly health: (nodeIds: ReadonlyArray<string>, now: Instant) => Effect.Effect<ReadonlyMap<string, NodeHealth>, StoreError>
+    readonly health: (
+      nodeIds: ReadonlyArray<string>,
+      now: Instant
+    ) => Effect.Effect<ReadonlyMap<string, NodeHealth>, StoreError>
     /** Keeps the SHA-256 (hex) of the key, never the key. */
     readonly insertToken: (token: NodeToken, keyHash: string) => Effect.Effect<void, StoreError>
     /** The token with this key's hash, revoked or not. */
@@ -36,7 +39,11 @@ export class InventoryStore extends Context.Service<
     /** Locks an inbound against reports that would add to it, until the transaction ends. */
     readonly lockInbound: (id: string) => Effect.Effect<Inbound | null, StoreError>
     /** Remembers which multiplier (thousandths) holds for intervals that end after `since`. */
-    readonly recordMultiplier: (inboundId: string, multiplier: number, since: Instant) => Effect.Effect<void, StoreError>
+    readonly recordMultiplier: (
+      inboundId: string,
+      multiplier: number,
+      since: Instant
+    ) => Effect.Effect<void, StoreError>
     /** Stores PEMs by inbound `ref` for inbounds of the node; answers the ids whose PEM changed. */
     readonly storeCertificates: (
       nodeId: string,

@@ -65,9 +65,21 @@ const greatest = <A>(
  * compared by nominal length. Where two groups grant the same, the first one named is the giver.
  */
 export const aggregate = (grants: ReadonlyArray<Grant>): Allowance => {
-  const traffic = greatest(grants, (limits) => limits.maxTraffic, (a, b) => a > b)
-  const speed = greatest(grants, (limits) => limits.maxSpeed, (a, b) => a > b)
-  const period = greatest(grants, (limits) => limits.trafficResetPeriod, (a, b) => Period.nominal(a) > Period.nominal(b))
+  const traffic = greatest(
+    grants,
+    (limits) => limits.maxTraffic,
+    (a, b) => a > b
+  )
+  const speed = greatest(
+    grants,
+    (limits) => limits.maxSpeed,
+    (a, b) => a > b
+  )
+  const period = greatest(
+    grants,
+    (limits) => limits.trafficResetPeriod,
+    (a, b) => Period.nominal(a) > Period.nominal(b)
+  )
   return {
     limits: { maxTraffic: traffic.value, maxSpeed: speed.value, trafficResetPeriod: period.value },
     from: { maxTraffic: traffic.from, maxSpeed: speed.from, trafficResetPeriod: period.from },

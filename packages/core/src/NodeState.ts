@@ -102,7 +102,10 @@ export const merge = (whole: NodeState, next: NodeState): NodeState =>
       }
 
 /** What a node counted for a bucket in intervals that end after `after`, weighted. */
-export type Spent = (bucket: number, after: { readonly asOf: Grant["asOf"] } | { readonly instant: InstantType }) => Weighted
+export type Spent = (
+  bucket: number,
+  after: { readonly asOf: Grant["asOf"] } | { readonly instant: InstantType }
+) => Weighted
 
 /** Where a bucket stands by the node's own clock and counters. */
 export interface Standing {
@@ -121,8 +124,7 @@ export interface Standing {
 export const standing = (grant: Grant, spent: Spent, now: InstantType): Standing => {
   const windowEnd = grant.windowEnd ?? never
   if (now <= windowEnd) {
-    const left =
-      grant.remaining === null ? null : less(grant.remaining, spent(grant.ref, { asOf: grant.asOf }))
+    const left = grant.remaining === null ? null : less(grant.remaining, spent(grant.ref, { asOf: grant.asOf }))
     return { left, blockedUntil: grant.isBlocked || left === 0n ? windowEnd : null, windowEnd }
   }
   const window = Window.at({ anchor: grant.anchor, period: grant.period, cut: null }, now)
@@ -141,13 +143,11 @@ export const serving = (
   const active = new Set(state.inbounds.filter((inbound) => inbound.isActive).map((inbound) => inbound.ref))
   return {
     inbounds: state.inbounds,
-    credentials: state.credentials.map(
-      (credential): ServedCredential => ({
-        ref: credential.ref,
-        access: new Map(credential.access.map(({ inbound, access }) => [inbound, access])),
-        open: new Set(isServed(credential, standings, now) ? credential.open.filter((ref) => active.has(ref)) : [])
-      })
-    )
+    credentials: state.credentials.map((credential): ServedCredential => ({
+      ref: credential.ref,
+      access: new Map(credential.access.map(({ inbound, access }) => [inbound, access])),
+      open: new Set(isServed(credential, standings, now) ? credential.open.filter((ref) => active.has(ref)) : [])
+    }))
   }
 }
 

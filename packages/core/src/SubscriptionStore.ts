@@ -37,7 +37,11 @@ export class SubscriptionStore extends Context.Service<
     /** By id, ascending; without the deleted. */
     readonly list: (filter: SubscriptionFilter, page: Page) => Effect.Effect<ReadonlyArray<Subscription>, StoreError>
     /** Makes `inboundIds` the linked ones; what was ever linked is remembered for late reports. */
-    readonly setInbounds: (id: string, inboundIds: ReadonlyArray<string>, at: Instant) => Effect.Effect<void, StoreError>
+    readonly setInbounds: (
+      id: string,
+      inboundIds: ReadonlyArray<string>,
+      at: Instant
+    ) => Effect.Effect<void, StoreError>
     /** Remembers the owner for intervals that end after `since`; `update` sets the row's own field. */
     readonly recordOwner: (id: string, ownerId: string | null, since: Instant) => Effect.Effect<void, StoreError>
     /** Leaves a tombstone: title, description and link are erased at once; late bytes still find their owner. */

@@ -37,7 +37,11 @@ export type Draft = Pick<
 > & { readonly anchor: Instant.Instant | null }
 
 /** What may be changed; what is absent stays. */
-export type Patch = { readonly [K in keyof Draft]?: NonNullable<Draft[K]> | (null extends Subscription[keyof Subscription & K] ? null : never) }
+export type Patch = {
+  readonly [K in keyof Draft]?:
+    | NonNullable<Draft[K]>
+    | (null extends Subscription[keyof Subscription & K] ? null : never)
+}
 
 /** A subscription as it stands: its verdict, what is used of what, and which nodes serve its newest change. */
 export interface Standing {
@@ -191,7 +195,10 @@ export class Subscriptions extends Context.Service<
       }
 
       /** Locks the subscription's bucket, lets `edit` say what it becomes, stores, marks and audits it. */
-      const edit = (action: string, next: (before: Subscription) => Effect.Effect<Subscription, Failure, Actor | Ledgered>) =>
+      const edit = (
+        action: string,
+        next: (before: Subscription) => Effect.Effect<Subscription, Failure, Actor | Ledgered>
+      ) =>
         Effect.fnUntraced(function* (id: string) {
           yield* visible(id)
           yield* buckets.lock([own(id)])

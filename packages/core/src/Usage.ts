@@ -124,7 +124,8 @@ const place = (
 ): QuarantineReason | { readonly subscription: SubscriptionFacts; readonly inbound: InboundFacts } => {
   if (entry.bytesUp < 0n || entry.bytesDown < 0n) return "negative"
   const seconds = BigInt(Math.max(1, Math.ceil((to - from) / 1000)))
-  if ((entry.bytesUp + entry.bytesDown) * 8n > (facts.linkSpeed ?? fastestLink) * 2n * seconds) return "faster_than_link"
+  if ((entry.bytesUp + entry.bytesDown) * 8n > (facts.linkSpeed ?? fastestLink) * 2n * seconds)
+    return "faster_than_link"
   const inbound = facts.inbounds.get(entry.inbound)
   if (inbound === undefined) return "unknown_inbound"
   if (inbound.nodeId !== nodeId) return "foreign_inbound"
@@ -168,10 +169,7 @@ export const settle = (settling: Settling): Settlement => {
       ownerId: historyAt(found.subscription.owners, to) ?? null,
       up: entry.bytesUp,
       down: entry.bytesDown,
-      weighted: Quota.weight(
-        entry.bytesUp + entry.bytesDown,
-        historyAt(found.inbound.multipliers, to) ?? 1000
-      )
+      weighted: Quota.weight(entry.bytesUp + entry.bytesDown, historyAt(found.inbound.multipliers, to) ?? 1000)
     })
   }
   const perInbound = total(rows, (row) => `${row.subscriptionId}|${row.inboundId}`)

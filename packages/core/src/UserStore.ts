@@ -43,7 +43,9 @@ export class UserStore extends Context.Service<
     /** Ids of the users in a group, ascending. */
     readonly usersIn: (groupId: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
     /** What each user's groups grant, by group id ascending; a user without groups has an empty list. */
-    readonly grantsOf: (userIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, ReadonlyArray<Grant>>, StoreError>
+    readonly grantsOf: (
+      userIds: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyMap<string, ReadonlyArray<Grant>>, StoreError>
     readonly insertSession: (session: Session) => Effect.Effect<void, StoreError>
     readonly session: (id: string) => Effect.Effect<Session | null, StoreError>
     readonly revokeSession: (id: string, at: Instant) => Effect.Effect<void, StoreError>

@@ -3,7 +3,7 @@
  * that no late job can leave it wrong. The first that applies: suspended, expired, over limit, active.
  */
 import { Schema } from "effect"
-import { Instant, never } from "./Instant.ts"
+import { never } from "./Instant.ts"
 import type { Instant as InstantType } from "./Instant.ts"
 
 export const State = Schema.Literals(["suspended", "expired", "over_limit", "active"])

@@ -79,9 +79,7 @@ const arrange = Effect.gen(function* () {
           seq: ++seq,
           from: now - seconds * second,
           to: now,
-          entries: [
-            { credential: created.subscription.credential, inbound: inbound.ref, bytesUp: 0n, bytesDown }
-          ]
+          entries: [{ credential: created.subscription.credential, inbound: inbound.ref, bytesUp: 0n, bytesDown }]
         },
         sentAt: now,
         lowest: seq,
@@ -131,7 +129,8 @@ layer(layerControlPlane, { excludeTestServices: false })("Enforcer", (it) => {
       )
       yield* directory.setGroups(owner.id, [])
       assert.strictEqual((yield* subscriptions.get(id)).verdict.state, "active")
-    }).pipe(asSystem))
+    }).pipe(asSystem)
+  )
 
   it.effect("counts from zero after a reset, and never lowers the owner's bucket by it", () =>
     Effect.gen(function* () {
@@ -147,7 +146,8 @@ layer(layerControlPlane, { excludeTestServices: false })("Enforcer", (it) => {
       yield* send(1n)
       assert.strictEqual((yield* subscriptions.get(id)).bucket.used, 1000n)
       assert.strictEqual((yield* directory.getUser(owner.id)).bucket.used, 10_001_000n)
-    }).pipe(asSystem))
+    }).pipe(asSystem)
+  )
 
   it.effect("gives another link and credential when rotated, and answers nothing under the old one", () =>
     Effect.gen(function* () {
@@ -164,5 +164,6 @@ layer(layerControlPlane, { excludeTestServices: false })("Enforcer", (it) => {
       yield* subscriptions.remove(id)
       assert.strictEqual((yield* delivery.fetch(after.subscription.link))._tag, "Unknown")
       assert.strictEqual((yield* subscriptions.list(page)).filter((each) => each.id === id).length, 0)
-    }).pipe(asSystem))
+    }).pipe(asSystem)
+  )
 })

@@ -4,7 +4,13 @@ import * as Report from "../src/Report.ts"
 
 const make = () => {
   const lines: Array<string> = []
-  return { lines, report: Report.make(() => "/logs", (line) => void lines.push(line)) }
+  return {
+    lines,
+    report: Report.make(
+      () => "/logs",
+      (line) => void lines.push(line)
+    )
+  }
 }
 
 describe("Report", () => {
@@ -37,7 +43,13 @@ describe("Report", () => {
     let asked = 0
     const answer = await Expect.soon("third time", 2000, () => (++asked === 3 ? "here" : undefined), undefined, 1)
     assert.strictEqual(answer, "here")
-    const never = await Expect.soon("never", 10, () => undefined, () => 7, 1).catch((error: Error) => error.message)
+    const never = await Expect.soon(
+      "never",
+      10,
+      () => undefined,
+      () => 7,
+      1
+    ).catch((error: Error) => error.message)
     assert.strictEqual(never, "never: not within 10 ms, last seen 7")
   })
 })

@@ -20,7 +20,8 @@ export const broken = (rule: string): boolean =>
  * In a test build, logs `fault-point NAME` and, with the probability given by `VPNMGR_KILL_AT=NAME:P,…`, ends its own
  * process by SIGKILL there.
  */
-export const faultPoint = (name: string): Effect.Effect<void> => (isTestBuild ? Effect.sync(() => strike(name)) : Effect.void)
+export const faultPoint = (name: string): Effect.Effect<void> =>
+  isTestBuild ? Effect.sync(() => strike(name)) : Effect.void
 
 const strike = (name: string): void => {
   const plan = (process.env["VPNMGR_KILL_AT"] ?? "").split(",").find((each) => each.startsWith(`${name}:`))

@@ -37,9 +37,9 @@ export const start = async (arena: Arena, { node, protocol }: Place): Promise<Lo
   if (pair === undefined) throw new Error(`node ${node} does not list the subscriber`)
   const ended: Array<Flow> = []
   let current: Flow | undefined
-  let isOver = false
+  const over = new AbortController()
   const loading = (async () => {
-    for (; !isOver; await sleep(100)) {
+    for (; !over.signal.aborted; await sleep(100)) {
       current = client.open({ direction: "down", bytes: asMuchAsEver, rate })
       await current.end
       ended.push(current)
@@ -57,7 +57,7 @@ export const start = async (arena: Arena, { node, protocol }: Place): Promise<Lo
         0
       ),
     stop: async () => {
-      isOver = true
+      over.abort()
       current?.close()
       await loading
       await client.close()
