@@ -19,8 +19,7 @@ import * as Period from "./Period.ts"
 import type { Bucket } from "./Quota.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
-import { Group, type User } from "./User.ts"
-import type { Role } from "./User.ts"
+import { Group, type Role, type User } from "./User.ts"
 import { UserStore } from "./UserStore.ts"
 
 export interface UserDraft {
