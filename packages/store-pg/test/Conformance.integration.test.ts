@@ -1,5 +1,5 @@
 /** What every store promises, on PostgreSQL. */
-import { StoreSuites } from "@vpnmgr/conformance"
+import { AccountingProperty, StoreSuites } from "@vpnmgr/conformance"
 import { describe } from "vitest"
 import { database, postgres, skipped } from "./Databases.ts"
 
@@ -7,4 +7,5 @@ const url = await database()
 
 describe.skipIf(skipped !== "")(`PostgreSQL${skipped}`, () => {
   StoreSuites.suite("PostgreSQL", postgres(url), { sideBySide: true })
+  AccountingProperty.suite("PostgreSQL", postgres(url), { runs: 15 })
 })
