@@ -6,6 +6,9 @@ import { table } from "../output/Table.ts"
 import { nameOf } from "../settings/Definition.ts"
 import * as Load from "../settings/Load.ts"
 import { definitions, ServerSettings } from "../settings/ServerSettings.ts"
+import type { Found } from "../settings/Sources.ts"
+
+const originOf = (found: Found | undefined): string => found?.from ?? "default"
 
 const shown = (value: unknown): string =>
   Array.isArray(value) ? value.join(", ") : value === null ? "" : String(value)
@@ -29,7 +32,7 @@ const show = Command.make(
     const rows = Object.keys(definitions).map((key) => ({
       name: nameOf(key),
       value: written[key] ?? null,
-      from: found[key]?.from ?? "default"
+      from: originOf(found[key])
     }))
     if (yield* Json)
       return yield* Console.log(JSON.stringify(Object.fromEntries(rows.map(({ name, ...rest }) => [name, rest]))))

@@ -5,7 +5,7 @@
 import type { Schema } from "effect"
 
 /** One setting. `standard` is the default as a person would write it; null where there is none. */
-interface Definition {
+export interface Definition {
   readonly of: Schema.Constraint
   readonly meaning: string
   readonly standard: string | null

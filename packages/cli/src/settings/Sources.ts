@@ -21,7 +21,7 @@ export class BadSettings extends Schema.TaggedError<BadSettings>()("BadSettings"
 }
 
 /** A setting as it was found: what was written, and where. */
-interface Found {
+export interface Found {
   readonly raw: unknown
   readonly from: string
 }
