@@ -110,6 +110,16 @@ describe("settings", () => {
     })
   )
 
+  it.effect("say what must be set when it is not", () =>
+    Effect.gen(function* () {
+      const request = { flags: {}, environment: { VPNMGR_NODE_KEY: "k" }, file: null }
+      const { problems } = yield* Effect.flip(read(Agent.AgentSettings, Agent.definitions, request))
+      assert.deepStrictEqual(problems, [
+        "url: must be set, as VPNMGR_URL or --url: expected a URL that begins with http:// or https://"
+      ])
+    })
+  )
+
   it.effect("say where a settings file is broken", () =>
     Effect.gen(function* () {
       const { problems } = yield* reading({ toml: `listen = \n` })

@@ -122,6 +122,8 @@ const sentence = (
   const [key] = (issue.path ?? []) as ReadonlyArray<string>
   if (key === undefined) return issue.message
   const where = found[key]?.from ?? "default"
+  if (found[key] === undefined && issue.message.startsWith("expected"))
+    return `${nameOf(key)}: must be set, as ${variableOf(key)} or --${flagOf(key).replace(/^node-key$/, "key-file")}: ${issue.message}`
   const name = where === "default" ? nameOf(key) : where
   return `${name}: ${issue.message}`
 }
