@@ -42,14 +42,13 @@ const since = (now: bigint, before: bigint): bigint => (now > before ? now - bef
 
 /** Subtracts the baseline from a reading; a new epoch is subtracted from zero. */
 export const advance = (baseline: Baseline, reading: DataPlane.Counters): Advance => {
-  const isNewEpoch = reading.epoch !== baseline.epoch
-  const isFromZero = isNewEpoch && !broken("epoch")
+  const isNewEpoch = reading.epoch !== baseline.epoch && !broken("epoch")
   const entries: Array<Amount> = []
   const changed: Array<Amount> = []
   const backwards: Array<Amount> = []
   for (const counter of reading.counters) {
     const { credential, inbound, up, down } = counter
-    const before = isFromZero ? zero : (baseline.counters.get(key(counter)) ?? zero)
+    const before = isNewEpoch ? zero : (baseline.counters.get(key(counter)) ?? zero)
     if (up === before.up && down === before.down && !isNewEpoch) continue
     changed.push({ credential, inbound, up, down })
     if (up < before.up || down < before.down) backwards.push({ credential, inbound, up, down })

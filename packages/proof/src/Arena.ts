@@ -41,6 +41,7 @@ export interface Arena {
   readonly replicas: ReadonlyArray<Server.Server>
   readonly api: Api.Api
   readonly password: string
+  readonly encryptionKey: string
   readonly origin: Origin.Origin
   readonly nodes: ReadonlyArray<Node.Node>
   /** The inbounds of the nodes with these indices (all by default), of these protocols (all by default). */
@@ -88,11 +89,12 @@ export const open = async (options: Options): Promise<Arena> => {
   const directory = await mkdtemp(join(tmpdir(), "vpnmgr-proof-"))
   const binary = SingBox.path(singBox)
   const [database, origin, foreign] = await Promise.all([Database.start(), Origin.start(), Foreign.start(binary)])
+  const encryptionKey = randomBytes(32).toString("base64")
   const shared = {
     main,
     directory,
     databaseUrl: database.url,
-    encryptionKey: randomBytes(32).toString("base64"),
+    encryptionKey,
     env: serverEnv ?? {}
   }
   const server = await Server.make(shared)
@@ -169,6 +171,7 @@ export const open = async (options: Options): Promise<Arena> => {
     replicas,
     api,
     password,
+    encryptionKey,
     origin,
     nodes,
     inbounds: (which = {}) =>

@@ -68,7 +68,7 @@ export const make = (logs: () => string, print: (line: string) => void = console
     note: (text) => line("", text, ""),
     end: () => {
       print(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
-      return failed > 0 || passed === 0 ? 1 : 0
+      return failed > 0 || passed + skipped === 0 ? 1 : 0
     }
   }
 }

@@ -40,6 +40,10 @@ export interface Subscriber {
   readonly client: (protocol: Client.Protocol, node?: number) => Promise<Client.Client>
   /** Makes a request by way of a client, and books it. */
   readonly open: (client: Client.Client, request: Request) => Flow
+  /** Makes a request that must be let in, books it, and answers it with its first byte. */
+  readonly begin: (client: Client.Client, request: Request) => Promise<Flow>
+  /** How many of its requests reached the origin and brought nothing back. */
+  readonly dropped: () => number
   /** Small requests until one comes back whole; booked. Answers when that was, ms since the epoch. */
   readonly passes: (client: Client.Client, timeout: number) => Promise<number>
   /** One small request, booked; true when not a byte of it reached the origin or came back. */
@@ -134,6 +138,10 @@ export const create = async (arena: Arena, counters: CountersOf, draft: Draft): 
     subscription: () => subscription,
     client: (protocol, node) => arena.client(subscription, protocol, node),
     open,
+    begin: (client, request) => Client.begin((request) => open(client, request), origin, request),
+    dropped: () =>
+      flows.filter(({ isOpen, received, token }) => !isOpen && received === 0 && origin.count(token).connections > 0)
+        .length,
     passes: async (client, timeout) =>
       Expect.soon(`${client.protocol} passes`, timeout, async () =>
         (await open(client, small).end) === "whole" ? Date.now() : undefined

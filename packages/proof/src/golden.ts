@@ -4,6 +4,7 @@
  *   npm run golden -- --only path --sing-box 1.12.12 --keep
  */
 import { parseArgs } from "node:util"
+import { books } from "./golden/Books.ts"
 import { neighbour } from "./golden/Neighbour.ts"
 import { offline } from "./golden/Offline.ts"
 import { path } from "./golden/Path.ts"
@@ -48,10 +49,11 @@ const runVersion = async (version: string, report: Report.Report, place: { direc
     const began = Date.now()
     golden = await Run.open(version, report)
     place.directory = golden.arena.directory
-    return `PostgreSQL, server, ${golden.arena.nodes.length} nodes with ${golden.arena.inbounds().length} inbounds in ${Date.now() - began} ms`
+    return `PostgreSQL, server, ${golden.arena.nodes.length} nodes with ${golden.arena.inbounds().length} inbounds in ${Date.now() - began} ms; grain ${Run.grain / 1000} s, agents by default: read 2 s, report 10 s`
   })
   const failed = report.failed()
   for (const [name, part] of Object.entries(parts)) if (wanted.includes(name)) await part(golden)
+  await books(golden)
   await traces(golden)
   await golden.close(values.keep || report.failed() > failed)
 }

@@ -91,6 +91,18 @@ export const deal = async (
       await arena.database.postgres.start()
       return { blow, at: "PostgreSQL", line: undefined }
     }
+    case "refill": {
+      const { epoch } = await agentNode.run()
+      await arena.api.create({ title: "takes a spare" })
+      await arena.api.refill()
+      await Expect.soon(
+        "the planned restart",
+        patience,
+        async () => ((await agentNode.run()).epoch === epoch ? undefined : true),
+        () => epoch
+      )
+      return { blow, at: "every sing-box", line: undefined }
+    }
     case "sing-box": {
       await sleep(1500)
       await truths[victim]!.kill(readWithin)

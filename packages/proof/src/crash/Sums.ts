@@ -39,7 +39,10 @@ export const read = (
     })
   )
 
-/** Waits until usage has stood still for three seconds, then answers the sums. */
+/** An agent tries again this late at the latest, milliseconds: ten seconds, and a quarter of them at random. */
+const longestBackoff = 12_500
+
+/** Waits until usage has stood still for longer than any agent waits between two tries, then answers the sums. */
 export const settled = async (
   arena: Arena,
   truths: ReadonlyArray<Truth>,
@@ -49,12 +52,12 @@ export const settled = async (
   let since = Date.now()
   return Expect.soon(
     "usage stands still",
-    60_000,
+    120_000,
     async () => {
       const sums = await read(arena, truths, loads)
       const text = sums.map(({ usage }) => usage).join()
       if (text !== before) [before, since] = [text, Date.now()]
-      return Date.now() - since > 3000 ? sums : undefined
+      return Date.now() - since > longestBackoff + 1500 ? sums : undefined
     },
     () => before,
     200

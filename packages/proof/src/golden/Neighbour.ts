@@ -46,7 +46,7 @@ const settle = async (golden: Run): Promise<ReadonlyArray<Neighbour>> =>
       const subscriber = await golden.subscribe({ title: `neighbour ${protocol}`, inbound_ids })
       await golden.arena.converged(subscriber.id)
       const client = await subscriber.client(protocol)
-      const flow = subscriber.open(client, { direction: "down", bytes: 10_000 * mega, rate })
+      const flow = await subscriber.begin(client, { direction: "down", bytes: 10_000 * mega, rate })
       await Expect.soon(`${protocol} moves`, 5000, () => (flow.received > mega ? true : undefined))
       return { subscriber, client, flow }
     })
@@ -99,7 +99,7 @@ const disturb = async (golden: Run, neighbours: ReadonlyArray<Neighbour>): Promi
       await api.change(id, { max_traffic: small })
       await arena.converged(id)
       const client = await arena.client(await api.get(id), Client.protocols[index % Client.protocols.length]!)
-      const flow = client.open({ direction: "down", bytes: 20 * small, rate: 2 * small, timeout: 20_000 })
+      const flow = await client.begin({ direction: "down", bytes: 20 * small, rate: 2 * small, timeout: 20_000 })
       Expect.same("the other's download", await flow.end, "cut")
       Expect.atLeast("its bytes", flow.received, small - mega / 10)
       await client.close()

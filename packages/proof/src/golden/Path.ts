@@ -67,21 +67,21 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
   await step("traffic: origin, plane and client agree", async () => {
     const other = await subscriber.client(protocol, 1)
     const began = Date.now()
-    for (const flow of [
-      subscriber.open(client, { direction: "down", bytes: 5 * mega }),
-      subscriber.open(client, { direction: "up", bytes: mega }),
-      subscriber.open(other, { direction: "down", bytes: mega })
-    ]) {
-      Expect.same("the transfer", await flow.end, "whole")
-    }
+    const flows = await Promise.all([
+      subscriber.begin(client, { direction: "down", bytes: 5 * mega }),
+      subscriber.begin(client, { direction: "up", bytes: mega }),
+      subscriber.begin(other, { direction: "down", bytes: mega })
+    ])
+    for (const flow of flows) Expect.same("the transfer", await flow.end, "whole")
     const took = Date.now() - began
     const accounts = await Expect.soon("the counters stand still", 3000, async () => {
       const now = await subscriber.accounts()
-      return Subscriber.total(now.plane) === Subscriber.total(now.client) ? now : undefined
+      return Subscriber.total(now.plane) >= Subscriber.total(now.client) ? now : undefined
     })
-    Expect.same("origin, plane and client", Subscriber.residue({ ...accounts, usage: accounts.plane }), "equal")
+    const seen = { ...accounts, usage: accounts.plane }
+    Subscriber.agree(seen)
     await other.close()
-    return `${accounts.plane.up} B up, ${accounts.plane.down} B down in ${took} ms, the same at all three`
+    return `${seen.plane.up} B up, ${seen.plane.down} B down in ${took} ms: ${Subscriber.residue(seen)}`
   })
 
   await step("usage equals the plane's counters", async () => {
@@ -98,7 +98,12 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
     const limited = await api.change(subscriber.id, patch)
     await arena.converged(subscriber.id)
     const room = limit - limited.used_bytes
-    const flow = subscriber.open(client, { direction: "down", bytes: 20 * limit, rate: limitRate, timeout: 15_000 })
+    const flow = await subscriber.begin(client, {
+      direction: "down",
+      bytes: 20 * limit,
+      rate: limitRate,
+      timeout: 15_000
+    })
     Expect.same("the download", await flow.end, "cut")
     const at = crossedAt(flow, room)
     const late = flow.endedAt! - at
@@ -128,7 +133,7 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
     Expect.holds("refused until then", await subscriber.isRefused(client))
     const at = await subscriber.passes(client, windowEnd - Date.now() + 5000)
     Expect.atLeast("milliseconds after the window's end", at - windowEnd, 0)
-    const flow = subscriber.open(client, { direction: "down", bytes: mega })
+    const flow = await subscriber.begin(client, { direction: "down", bytes: mega })
     Expect.same("the transfer", await flow.end, "whole")
     const freed = await api.change(subscriber.id, { max_traffic: null, traffic_reset_period: null })
     Expect.same("the state", freed.state, "active")
@@ -137,7 +142,7 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
 
   await step("suspend: 403, and cut on the node", async () => {
     await arena.converged(subscriber.id)
-    const flow = subscriber.open(client, { direction: "down", bytes: 200 * mega, rate: 2 * mega })
+    const flow = await subscriber.begin(client, { direction: "down", bytes: 200 * mega, rate: 2 * mega })
     await Expect.soon("the download runs", 3000, () => (flow.received > mega / 2 ? true : undefined))
     const began = Date.now()
     await api.act(subscriber.id, "suspend")
@@ -164,7 +169,7 @@ const walk = async (golden: Run, protocol: Client.Protocol): Promise<void> => {
   await step("rotate: the old is dead, the new works", async () => {
     await arena.converged(subscriber.id)
     const old = subscriber.subscription()
-    const flow = subscriber.open(client, { direction: "down", bytes: 200 * mega, rate: 2 * mega })
+    const flow = await subscriber.begin(client, { direction: "down", bytes: 200 * mega, rate: 2 * mega })
     await Expect.soon("the download runs", 3000, () => (flow.received > mega / 2 ? true : undefined))
     const began = Date.now()
     await subscriber.rotate()
@@ -197,7 +202,7 @@ const jointly = async (golden: Run): Promise<void> => {
     await arena.converged(subscriber.id)
     const clients = await Promise.all([subscriber.client("vless", 0), subscriber.client("shadowsocks", 1)])
     const request = { direction: "down", bytes: 10 * granted, rate: 4 * mega, timeout: 30_000 } as const
-    const flows = clients.map((client) => subscriber.open(client, request))
+    const flows = await Promise.all(clients.map((client) => subscriber.begin(client, request)))
     const endings = await Promise.all(flows.map((flow) => flow.end))
     Expect.same("both downloads", endings.join(), "cut,cut")
     const accounts = await subscriber.settled(15_000)

@@ -17,6 +17,10 @@ export interface Run {
   /** The version of sing-box. */
   readonly version: string
   readonly subscribe: (draft: Draft) => Promise<Subscriber.Subscriber>
+  /** Everybody who subscribed. */
+  readonly subscribers: ReadonlyArray<Subscriber.Subscriber>
+  /** Those with traffic right before a crash of sing-box, who may be short of what was not read. */
+  readonly crashed: Set<Subscriber.Subscriber>
   /** Counters of both nodes over all runs of their planes so far. */
   readonly counters: () => ReadonlyArray<Counters>
   /** Reads the counters of both nodes once more. */
@@ -46,7 +50,12 @@ export const open = async (version: string, report: Report): Promise<Run> => {
     await Promise.all(readers.map((reader) => reader.look()))
     return counters()
   }
-  const secrets = new Map([["the superuser's password", arena.password]])
+  const subscribers: Array<Subscriber.Subscriber> = []
+  const secrets = new Map([
+    ["the superuser's password", arena.password],
+    ["the encryption key", arena.encryptionKey],
+    ["the database's password", decodeURIComponent(new URL(arena.database.url).password)]
+  ])
   for (const node of arena.nodes) secrets.set(`the key of ${node.name}`, node.key)
   return {
     arena,
@@ -55,7 +64,13 @@ export const open = async (version: string, report: Report): Promise<Run> => {
     counters,
     look,
     secrets,
-    subscribe: (draft) => Subscriber.create(arena, look, draft),
+    subscribe: async (draft) => {
+      const subscriber = await Subscriber.create(arena, look, draft)
+      subscribers.push(subscriber)
+      return subscriber
+    },
+    subscribers,
+    crashed: new Set(),
     close: async (keep) => {
       await Promise.all(readers.map((reader) => reader.stop()))
       await arena.close(keep)
