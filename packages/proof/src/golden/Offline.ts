@@ -150,6 +150,7 @@ const outsiders = async (golden: Run, protocol: Client.Protocol, model: Client.C
   const node = arena.nodes[0]!
   const elsewhere = Client.protocols.find((other) => other !== protocol)!
   const unlinked = await golden.subscribe({ inbound_ids: arena.inbounds({ nodes: [0], protocols: [elsewhere] }) })
+  golden.unbooked.add(unlinked)
   await arena.converged(unlinked.id)
   const { config } = await arena.fetchConfig(unlinked.subscription())
   const own = Subscriber.secretAt(Expect.present("a config", config), elsewhere, node.address)
@@ -199,7 +200,7 @@ const refused = async (golden: Run): Promise<void> => {
   const node = arena.nodes[0]!
   const member = await golden.subscribe({ inbound_ids: arena.inbounds({ nodes: [0] }) })
   const suspended = await golden.subscribe({ inbound_ids: arena.inbounds({ nodes: [0] }) })
-  golden.crashed.add(member).add(suspended)
+  golden.unbooked.add(member).add(suspended)
   await arena.converged(suspended.id)
   await arena.converged(member.id)
   const model = Expect.present("a config", (await arena.fetchConfig(member.subscription())).config)

@@ -19,8 +19,8 @@ export interface Run {
   readonly subscribe: (draft: Draft) => Promise<Subscriber.Subscriber>
   /** Everybody who subscribed. */
   readonly subscribers: ReadonlyArray<Subscriber.Subscriber>
-  /** Those with traffic right before a crash of sing-box, who may be short of what was not read. */
-  readonly crashed: Set<Subscriber.Subscriber>
+  /** Those with traffic that is not in their books, or right before a crash of sing-box, which loses what was not read. */
+  readonly unbooked: Set<Subscriber.Subscriber>
   /** Counters of both nodes over all runs of their planes so far. */
   readonly counters: () => ReadonlyArray<Counters>
   /** Reads the counters of both nodes once more. */
@@ -70,7 +70,7 @@ export const open = async (version: string, report: Report): Promise<Run> => {
       return subscriber
     },
     subscribers,
-    crashed: new Set(),
+    unbooked: new Set(),
     close: async (keep) => {
       await Promise.all(readers.map((reader) => reader.stop()))
       await arena.close(keep)
