@@ -13,17 +13,17 @@ const { maxTraffic, maxSpeed, trafficResetPeriod } = Limits.limitFields
 /** A limit that is absent is null: no restriction. */
 export const NewGroup = Wire.struct({
   name,
-  maxTraffic: Schema.optional(maxTraffic),
-  maxSpeed: Schema.optional(maxSpeed),
-  trafficResetPeriod: Schema.optional(trafficResetPeriod)
+  maxTraffic: Schema.optionalKey(maxTraffic),
+  maxSpeed: Schema.optionalKey(maxSpeed),
+  trafficResetPeriod: Schema.optionalKey(trafficResetPeriod)
 })
 
 /** What is absent stays; null lifts the restriction. */
 export const GroupPatch = Wire.struct({
-  name: Schema.optional(name),
-  maxTraffic: Schema.optional(maxTraffic),
-  maxSpeed: Schema.optional(maxSpeed),
-  trafficResetPeriod: Schema.optional(trafficResetPeriod)
+  name: Schema.optionalKey(name),
+  maxTraffic: Schema.optionalKey(maxTraffic),
+  maxSpeed: Schema.optionalKey(maxSpeed),
+  trafficResetPeriod: Schema.optionalKey(trafficResetPeriod)
 })
 
 const params = { id: Id.Uuid }

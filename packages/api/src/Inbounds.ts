@@ -15,15 +15,15 @@ export const SettingsDraft = Schema.Union([
   Wire.struct({
     protocol: Schema.Literal("vless"),
     serverName,
-    handshakeHost: Schema.optional(handshakeHost),
-    handshakePort: Schema.optional(handshakePort)
+    handshakeHost: Schema.optionalKey(handshakeHost),
+    handshakePort: Schema.optionalKey(handshakePort)
   }),
   Wire.struct({ protocol: Schema.Literal("shadowsocks") }),
   Wire.struct({
     protocol: Schema.Literal("hysteria2"),
     serverName,
-    certificatePath: Schema.optional(certificatePath),
-    keyPath: Schema.optional(keyPath)
+    certificatePath: Schema.optionalKey(certificatePath),
+    keyPath: Schema.optionalKey(keyPath)
   })
 ])
 
@@ -84,22 +84,22 @@ export const NewInbound = Wire.struct({
   nodeId: Id.Uuid,
   host: Host,
   port: Inbound.Port,
-  listen: Schema.optional(Host),
-  geo: Schema.optional(Schema.NullOr(Text)),
-  purpose: Schema.optional(Schema.NullOr(Text)),
-  trafficMultiplier: Schema.optional(Multiplier),
+  listen: Schema.optionalKey(Host),
+  geo: Schema.optionalKey(Schema.NullOr(Text)),
+  purpose: Schema.optionalKey(Schema.NullOr(Text)),
+  trafficMultiplier: Schema.optionalKey(Multiplier),
   settings: SettingsDraft
 })
 
 /** What is absent stays. */
 export const InboundPatch = Wire.struct({
-  host: Schema.optional(Host),
-  port: Schema.optional(Inbound.Port),
-  listen: Schema.optional(Host),
-  geo: Schema.optional(Schema.NullOr(Text)),
-  purpose: Schema.optional(Schema.NullOr(Text)),
-  isActive: Schema.optional(Schema.Boolean),
-  trafficMultiplier: Schema.optional(Multiplier)
+  host: Schema.optionalKey(Host),
+  port: Schema.optionalKey(Inbound.Port),
+  listen: Schema.optionalKey(Host),
+  geo: Schema.optionalKey(Schema.NullOr(Text)),
+  purpose: Schema.optionalKey(Schema.NullOr(Text)),
+  isActive: Schema.optionalKey(Schema.Boolean),
+  trafficMultiplier: Schema.optionalKey(Multiplier)
 })
 
 const params = { id: Id.Uuid }

@@ -15,10 +15,10 @@ export type NodeView = typeof NodeView.Type
 
 /** What is absent is null. */
 export const NewNode = Wire.struct({
-  description: Schema.optional(description),
-  geo: Schema.optional(geo),
-  purpose: Schema.optional(purpose),
-  linkSpeed: Schema.optional(linkSpeed)
+  description: Schema.optionalKey(description),
+  geo: Schema.optionalKey(geo),
+  purpose: Schema.optionalKey(purpose),
+  linkSpeed: Schema.optionalKey(linkSpeed)
 })
 
 /** A token with its key, which is shown this once. */

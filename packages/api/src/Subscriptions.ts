@@ -56,21 +56,21 @@ export const SubscriptionView = Wire.struct({
 export type SubscriptionView = typeof SubscriptionView.Type
 
 const limits = {
-  maxTraffic: Schema.optional(Limits.limitFields.maxTraffic),
-  maxSpeed: Schema.optional(Limits.limitFields.maxSpeed),
-  trafficResetPeriod: Schema.optional(Limits.limitFields.trafficResetPeriod)
+  maxTraffic: Schema.optionalKey(Limits.limitFields.maxTraffic),
+  maxSpeed: Schema.optionalKey(Limits.limitFields.maxSpeed),
+  trafficResetPeriod: Schema.optionalKey(Limits.limitFields.trafficResetPeriod)
 }
 
 const inboundIds = Schema.Array(Id.Uuid).pipe(Schema.check(Schema.isMaxLength(1000)))
 
 const chosen = {
-  ownerId: Schema.optional(Schema.NullOr(Id.Uuid)),
-  title: Schema.optional(Schema.NullOr(Subscription.Title)),
-  description: Schema.optional(Schema.NullOr(Subscription.Description)),
-  expiresAt: Schema.optional(Schema.NullOr(Instant.Instant)),
+  ownerId: Schema.optionalKey(Schema.NullOr(Id.Uuid)),
+  title: Schema.optionalKey(Schema.NullOr(Subscription.Title)),
+  description: Schema.optionalKey(Schema.NullOr(Subscription.Description)),
+  expiresAt: Schema.optionalKey(Schema.NullOr(Instant.Instant)),
   ...limits,
-  anchor: Schema.optional(Instant.Instant),
-  inboundIds: Schema.optional(inboundIds)
+  anchor: Schema.optionalKey(Instant.Instant),
+  inboundIds: Schema.optionalKey(inboundIds)
 }
 
 /** What is absent is null; an operator's subscription is its own; `anchor` is the start of the current hour. */

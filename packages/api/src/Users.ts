@@ -43,7 +43,7 @@ export const NewUser = Wire.struct({
   username: User.Username,
   password: NewPassword,
   role: User.Role,
-  groupIds: Schema.optional(Schema.Array(Id.Uuid))
+  groupIds: Schema.optionalKey(Schema.Array(Id.Uuid))
 })
 
 const params = { id: Id.Uuid }

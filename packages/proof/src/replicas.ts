@@ -60,13 +60,13 @@ const run = async (report: Report.Report, place: { directory: string }) => {
       )
     )
 
-  const owner = await api.request<{ readonly user: { readonly id: string } }>("POST", "/users", {
+  const owner = await api.request<{ readonly id: string }>("POST", "/users", {
     username: "reseller",
     password: "a-password-of-some-length",
     role: "operator",
     group_ids: []
   })
-  const ownerId = owner.user.id
+  const ownerId = owner.id
   const subscriptions = await Promise.all(
     Array.from({ length: people }, (_, index) =>
       api.request<{ readonly id: string }>("POST", "/subscriptions", {

@@ -10,9 +10,14 @@ import type { connect, Connection } from "./Connection.ts"
 /** Makes a call answer what was decoded and what was sent, so that `--json` can print the latter. */
 export const both = { responseMode: "decoded-and-response" } as const
 
-/** Leaves out what was not given: in a payload, an undefined field would travel as null, which clears. */
-export const present = <A extends object>(given: A): A =>
-  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as A
+/** Fields that may be undefined become fields that may be absent. */
+type Present<A> = { readonly [K in keyof A as undefined extends A[K] ? never : K]: A[K] } & {
+  readonly [K in keyof A as undefined extends A[K] ? K : never]?: Exclude<A[K], undefined>
+}
+
+/** Leaves out what was not given: absent stays as it is, null clears. */
+export const present = <A extends object>(given: A): Present<A> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Present<A>
 
 const Problem = Schema.Struct({
   type: Schema.String,

@@ -10,18 +10,18 @@ declare const process: { readonly env: Record<string, string | undefined>; reado
   readonly stderr: { readonly write: (text: string) => void }
 }
 
-const isTestBuild = typeof __VPNMGR_TEST_BUILD__ !== "undefined" && __VPNMGR_TEST_BUILD__
-
 /** True in a test build that was told to break a rule (`VPNMGR_BREAK`, comma separated). */
 export const broken = (rule: string): boolean =>
-  isTestBuild && (process.env["VPNMGR_BREAK"] ?? "").split(",").includes(rule)
+  typeof __VPNMGR_TEST_BUILD__ !== "undefined" &&
+  __VPNMGR_TEST_BUILD__ &&
+  (process.env["VPNMGR_BREAK"] ?? "").split(",").includes(rule)
 
 /**
  * In a test build, logs `fault-point NAME` and, with the probability given by `VPNMGR_KILL_AT=NAME:P,…`, ends its own
  * process by SIGKILL there.
  */
 export const faultPoint = (name: string): Effect.Effect<void> =>
-  isTestBuild ? Effect.sync(() => strike(name)) : Effect.void
+  typeof __VPNMGR_TEST_BUILD__ !== "undefined" && __VPNMGR_TEST_BUILD__ ? Effect.sync(() => strike(name)) : Effect.void
 
 const strike = (name: string): void => {
   const plan = (process.env["VPNMGR_KILL_AT"] ?? "").split(",").find((each) => each.startsWith(`${name}:`))

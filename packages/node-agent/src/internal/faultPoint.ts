@@ -8,8 +8,6 @@ import { Effect } from "effect"
 
 declare const __VPNMGR_TEST_BUILD__: boolean | undefined
 
-const isTestBuild = typeof __VPNMGR_TEST_BUILD__ !== "undefined" && __VPNMGR_TEST_BUILD__
-
 const probabilityOf = (name: string): number => {
   const pairs = (process.env["VPNMGR_KILL_AT"] ?? "").split(",")
   const pair = pairs.map((text) => text.split(":")).find(([key]) => key === name)
@@ -21,7 +19,7 @@ const probabilityOf = (name: string): number => {
  * kills its own process with SIGKILL with that probability.
  */
 export const faultPoint = (name: string): Effect.Effect<void> =>
-  isTestBuild
+  typeof __VPNMGR_TEST_BUILD__ !== "undefined" && __VPNMGR_TEST_BUILD__
     ? Effect.sync(() => {
         fs.writeSync(2, `fault-point ${name}\n`)
         if (Math.random() < probabilityOf(name)) process.kill(process.pid, "SIGKILL")
@@ -30,4 +28,6 @@ export const faultPoint = (name: string): Effect.Effect<void> =>
 
 /** True in a test build when `VPNMGR_BREAK` (comma separated) holds the name: `epoch`, `spool`. */
 export const broken = (name: "epoch" | "spool"): boolean =>
-  isTestBuild && (process.env["VPNMGR_BREAK"] ?? "").split(",").includes(name)
+  typeof __VPNMGR_TEST_BUILD__ !== "undefined" &&
+  __VPNMGR_TEST_BUILD__ &&
+  (process.env["VPNMGR_BREAK"] ?? "").split(",").includes(name)
