@@ -27,7 +27,7 @@ export interface Accounts {
 
 /**
  * What a cut may let through uncounted, bytes per connection: sing-box adds a write to its counters when the write has
- * returned, and one that a cut ends halfway has delivered something by then. Measured on vless: 16,384, one TLS record.
+ * returned, and one that a cut ends halfway has delivered something by then. Seen: 16,384 on vless, 38,232 on hysteria2.
  */
 const lastWrite = 65_536
 

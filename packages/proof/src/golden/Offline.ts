@@ -129,11 +129,11 @@ const agentStopped = (golden: Run): Promise<string> =>
     await new Promise((resolve) => setTimeout(resolve, 3000))
     const { pending_node_ids } = await arena.api.get(subscriber.id)
     Expect.same("the nodes that do not serve it yet", pending_node_ids.join(), node.id)
-    Expect.same("sing-box goes on without the agent", await old.passes(), true)
+    await subscriber.passes(old, 3000)
     await node.startAgent()
     const took = await arena.converged(subscriber.id)
-    Expect.same("the old config there", await old.passes(), false)
-    return `${node.name} named; converged ${took} ms after the agent's start`
+    Expect.holds("the old config is refused there", await subscriber.isRefused(old))
+    return `${node.name} named, its sing-box goes on; converged ${took} ms after the agent's start`
   })
 
 interface Outsider {
