@@ -20,7 +20,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string> | typeof everythi
   "plane-sing-box": ["core"],
   api: ["core"],
   "http-server": ["api", "core"],
-  "node-agent": ["api", "core"],
+  "node-agent": ["core"],
   cli: everything,
   proof: everything
 }

@@ -125,6 +125,19 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
+    it.effect("names what was taken since a moment, retired or not", () =>
+      Effect.gen(function* () {
+        const credentials = yield* CredentialStore.CredentialStore
+        const [early, late] = yield* credentials.insert([aSecret(), aSecret()], false)
+        yield* credentials.assign(early!, anId(), noon)
+        yield* credentials.assign(late!, anId(), noon + 1)
+        yield* credentials.retire(late!, noon + 2)
+        const taken = yield* credentials.takenSince(noon)
+        assert.include(taken, late!)
+        assert.notInclude(taken, early!)
+      })
+    )
+
     it.effect("counts spares, credentials in waiting, and what a week takes", () =>
       Effect.gen(function* () {
         const credentials = yield* CredentialStore.CredentialStore

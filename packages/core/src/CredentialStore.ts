@@ -37,6 +37,8 @@ export class CredentialStore extends Context.Service<
     readonly retire: (ref: CredentialRef, at: Instant) => Effect.Effect<void, StoreError>
     /** Lets nodes know of every unreleased credential; answers the refs. */
     readonly release: Effect.Effect<ReadonlyArray<CredentialRef>, StoreError>
+    /** Credentials given to a subscription after `since`, retired or not: nodes that know them as spares may forget them. */
+    readonly takenSince: (since: Instant) => Effect.Effect<ReadonlyArray<CredentialRef>, StoreError>
     readonly pool: (now: Instant) => Effect.Effect<Pool, StoreError>
   }
 >()("@vpnmgr/core/CredentialStore") {}

@@ -93,11 +93,15 @@ export class Spares extends Context.Service<
         return ref!
       })
 
-      /** Adds what is missing. The first write makes a second refiller wait, who then finds that nothing is due. */
+      /**
+       * Adds what is missing, and marks what was taken, so that nodes without the subscription forget its credential. The
+       * first write makes a second refiller wait, who then finds that nothing is due.
+       */
       const fill = Effect.fnUntraced(function* (onlyWhenDue: boolean) {
         const now = yield* Instant.now
         yield* settings.set(refillingKey, String(now))
         if (onlyWhenDue && !(yield* due)) return 0
+        const last = yield* settings.get(lastRefillKey)
         yield* settings.set(lastRefillKey, String(now))
         const pool = yield* credentials.pool(now)
         const missing = Math.max(0, target(pool, policy) - pool.spares)
@@ -105,7 +109,8 @@ export class Spares extends Context.Service<
         const added = yield* credentials.insert(secrets, true)
         const released = yield* credentials.release
         if (added.length + released.length === 0) return 0
-        yield* nodeStates.markSpares([...added, ...released])
+        const taken = last === null ? [] : yield* credentials.takenSince(Number(last))
+        yield* nodeStates.markSpares([...added, ...released, ...taken])
         yield* Audit.record({
           action: "spares.refill",
           targetType: "pool",

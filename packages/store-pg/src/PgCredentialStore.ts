@@ -92,6 +92,11 @@ export const layer: Layer.Layer<CredentialStore.CredentialStore, never, SqlClien
           RETURNING ref`),
           (rows) => rows.map(({ ref }) => ref).sort((a, b) => a - b)
         ),
+        takenSince: (since) =>
+          Effect.map(
+            stored(sql<Refs[number]>`SELECT ref FROM credential WHERE taken_at > ${at(sql, since)} ORDER BY ref`),
+            (rows) => rows.map(({ ref }) => ref)
+          ),
         pool: (now) =>
           Effect.map(
             stored(sql<CredentialStore.Pool>`SELECT

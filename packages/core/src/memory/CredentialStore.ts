@@ -77,6 +77,12 @@ export const layer = Layer.effect(
         for (const row of held) put(tables, { ...row, isReleased: true })
         return held.map((row) => row.ref)
       }),
+      takenSince: (since) =>
+        read((tables) =>
+          rows(tables)
+            .filter(({ takenAt }) => takenAt !== null && takenAt > since)
+            .map(({ ref }) => ref)
+        ),
       pool: (now) =>
         read((tables) => {
           const all = rows(tables)
