@@ -71,8 +71,7 @@ export class UsageStore extends Context.Service<
     readonly facts: (nodeId: string, batch: Batch, to: Instant) => Effect.Effect<Facts, StoreError>
     /**
      * Writes a settlement in a fixed number of statements: rows, pieces, additions to the buckets, owners' usage per
-     * (owner, node), quarantine, access log (a span is continued when its last bytes are at most 5 minutes before
-     * `from` and it began at most an hour before `to`).
+     * (owner, node), quarantine, access log (`AccessLog.continues`).
      */
     readonly record: (recording: Recording) => Effect.Effect<void, StoreError>
     /** The buckets a settlement added to, with `used` after it, this transaction's own additions among it. */

@@ -1,3 +1,4 @@
+export * as AccessLog from "./AccessLog.ts"
 export * as Actor from "./Actor.ts"
 export * as Audit from "./Audit.ts"
 export * as AuditLog from "./AuditLog.ts"

@@ -1,13 +1,10 @@
 /** Writes a settlement: one statement for each table it touches, rows in the order of their keys. */
 import type { Instant, Transaction, Usage, UsageStore } from "@vpnmgr/core"
-import { Id } from "@vpnmgr/core"
+import { AccessLog, Id } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { at, list } from "./Column.ts"
 import { written } from "./Failure.ts"
-
-const idleFor = 5 * 60_000
-const longestSpan = 60 * 60_000
 
 const largestInt8 = 2n ** 63n - 1n
 
@@ -83,7 +80,7 @@ export const make = (sql: SqlClient.SqlClient) => {
       ${quarantined.map(({ entry }) => entry.bytesUp)}::bigint[], ${quarantined.map(({ entry }) => entry.bytesDown)}::bigint[],
       ${quarantined.map(({ reason }) => reason)}::text[]) AS new (id, credential, inbound, up, down, reason)`
 
-  /** Continues the newest span of each (subscription, inbound) that is still open, and opens one for the rest. */
+  /** By the rule of `AccessLog.continues`: continues the newest span of each (subscription, inbound) that is still open, and opens one for the rest. */
   const accessLog = ({ key, from, to, settlement: { rows } }: UsageStore.Recording) => sql`
     WITH input AS (
       SELECT * FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
@@ -94,7 +91,7 @@ export const make = (sql: SqlClient.SqlClient) => {
         WHERE a.subscription_id = input.subscription_id AND a.inbound_id = input.inbound_id
           AND a.started_at <= ${at(sql, to)}
         ORDER BY a.started_at DESC LIMIT 1
-      ) last ON last.ended_at >= ${at(sql, from - idleFor)} AND last.started_at >= ${at(sql, to - longestSpan)}),
+      ) last ON last.ended_at >= ${at(sql, from - AccessLog.idleFor)} AND last.started_at >= ${at(sql, to - AccessLog.longestSpan)}),
     continued AS (
       UPDATE access_log a SET ended_at = greatest(a.ended_at, ${at(sql, to)}), bytes_up = a.bytes_up + p.up,
         bytes_down = a.bytes_down + p.down
