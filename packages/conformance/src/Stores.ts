@@ -28,7 +28,7 @@ export type Stores =
   | UsageStore.UsageStore
   | NodeStateStore.NodeStateStore
 
-/** What a store is capable of; an inability is a reason to skip, said by name. */
+/** What a store is capable of; what it is not is not asked of it. */
 export interface Capabilities {
   /** True when transactions run side by side; false for a store that runs them one at a time. */
   readonly sideBySide: boolean
