@@ -35,6 +35,12 @@ export class Enforcement extends Context.Service<
     readonly run: Effect.Effect<never>
     /** What came of the newest state; null before the first. */
     readonly outcome: () => Outcome | null
+    /**
+     * True when a bucket ran dry by this node's own count, while the server has every batch up to `acknowledgedTo` and
+     * has not said that it is exhausted: its grant is older, and the server may have counted less (a quarantined entry,
+     * another multiplier, a clock that was wrong). Only a fresh grant tells.
+     */
+    readonly isOutrun: (acknowledgedTo: number) => boolean
     /** Waits until `outcome` differs from what it was when last waited for. */
     readonly changed: Effect.Effect<void>
   }
@@ -224,6 +230,11 @@ export const make = Effect.fn("Enforcement.make")(function* () {
     tick,
     run: Effect.raceFirst(ticking, Effect.forever(onTime)),
     outcome: () => outcome,
+    isOutrun: (acknowledgedTo) =>
+      state?.buckets.some(
+        ({ asOf, isBlocked, ref }) =>
+          !isBlocked && standings.get(ref)?.left === 0n && (asOf?.spool === spool.id ? asOf.seq : 0) < acknowledgedTo
+      ) ?? false,
     changed: outcomeChanged.await.pipe(Effect.andThen(outcomeChanged.close), Effect.asVoid)
   })
 })

@@ -70,6 +70,7 @@ export const make = Effect.fn("Reconciler.make")(function* (options: ReconcilerO
 
   const poll = Effect.fn("Reconciler.poll")(function* (wait: number) {
     const acknowledged = yield* spool.acknowledgedTo
+    wantsWhole = wantsWhole || enforcement.isOutrun(acknowledged)
     const next = yield* server.state(have(), wait)
     if (next !== null) yield* take(next)
     if (state !== null) yield* spool.prune(acknowledged, state, yield* Instant.now)

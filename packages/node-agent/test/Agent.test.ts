@@ -227,6 +227,26 @@ describe("Agent", () => {
     })
   )
 
+  it.effect("asks for a fresh grant when it counted a bucket dry and the server, who knows it all, did not", () =>
+    Effect.gen(function* () {
+      const [plane, server, at] = [new FakePlane(), new FakeServer(), yield* directory]
+      server.states.push(state(1, { buckets: [grant(1, 1000), grant(2, null)] }))
+      const agent = yield* start(plane, server, at)
+      yield* TestClock.adjust("1 second")
+      plane.pass(1, 1000)
+      yield* TestClock.adjust("4 seconds")
+      assert.isFalse(plane.isOpen(1))
+      assert.isFalse(server.polls.some(({ generation, revision }) => generation === "g1" && revision === 0))
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(server.polls.some(({ generation, revision }) => generation === "g1" && revision === 0))
+      const { seq, spool } = server.received.at(-1)!.batch
+      server.states.push(state(1, { buckets: [{ ...grant(1, 600), asOf: { spool, seq } }, grant(2, null)] }))
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(plane.isOpen(1))
+      yield* stop(agent)
+    })
+  )
+
   it.effect("refuses a state of another major protocol and goes on with the last", () =>
     Effect.gen(function* () {
       const [plane, server, at] = [new FakePlane(), new FakeServer(), yield* directory]
