@@ -17,6 +17,7 @@ import * as Limits from "./Limits.ts"
 import type { NodeStateStore } from "./NodeStateStore.ts"
 import * as Period from "./Period.ts"
 import type { Bucket } from "./Quota.ts"
+import { SettingStore } from "./SettingStore.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
 import { Group, type Role, type User } from "./User.ts"
@@ -43,6 +44,8 @@ export type Failure = NotFound | Forbidden | Invalid | StoreError
 type Answer<A> = Effect.Effect<A, Failure, Actor>
 type Needs = BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
 
+const changingKey = "directory.changing"
+
 export class Directory extends Context.Service<
   Directory,
   {
@@ -66,6 +69,7 @@ export class Directory extends Context.Service<
     Effect.gen(function* () {
       const transaction = yield* Transaction
       const users = yield* UserStore
+      const settings = yield* SettingStore
       const buckets = yield* BucketStore
       const grain = yield* Grain
       const context = yield* Effect.context<Needs>()
@@ -78,9 +82,14 @@ export class Directory extends Context.Service<
         if (actor.role !== "superuser") return yield* new Forbidden({ detail: "Only a superuser may do this" })
       })
 
-      /** As a superuser, in one transaction. */
-      const asSuperuser = <A>(effect: Effect.Effect<A, Failure, Actor | Needs>): Answer<A> =>
-        Effect.andThen(onlySuperuser, transaction.run(effect)).pipe(Effect.provide(context))
+      /**
+       * As a superuser, in one transaction, one at a time: a group changed beside somebody's membership would leave that
+       * bucket with the old limits, for neither sees the other. These changes are few.
+       */
+      const asSuperuser = <A>(effect: Effect.Effect<A, Failure, Actor | Needs>): Answer<A> => {
+        const alone = Effect.andThen(settings.set(changingKey, ""), effect)
+        return Effect.andThen(onlySuperuser, transaction.run(alone)).pipe(Effect.provide(context))
+      }
 
       const existingUser = (id: string) =>
         Effect.flatMap(users.user(id), (user) =>
