@@ -32,8 +32,12 @@ export const Policy = Context.Reference<Policy>("@vpnmgr/core/Spares/Policy", {
   defaultValue: () => ({ minimum: 64, interval: 3_600_000, quietHour: 4 })
 })
 
-/** How many spares a full pool holds: the larger of the minimum and twice the last week's use. */
-export const target = (pool: Pool, policy: Policy): number => Math.max(policy.minimum, 2 * pool.takenLastWeek)
+/** However much is used, a pool holds no more: every node lists every spare at each of its inbounds. */
+const most = 5000
+
+/** How many spares a full pool holds: the larger of the minimum and twice the last week's use, at most 5,000. */
+export const target = (pool: Pool, policy: Policy): number =>
+  Math.max(policy.minimum, Math.min(most, 2 * pool.takenLastWeek))
 
 /**
  * Whether to refill now. At once when less than a quarter is left or somebody waits for a credential the nodes do not
@@ -108,8 +112,8 @@ export class Spares extends Context.Service<
         const secrets = yield* Effect.replicateEffect(random.randomBytes(secretLength), missing)
         const added = yield* credentials.insert(secrets, true)
         const released = yield* credentials.release
-        if (added.length + released.length === 0) return 0
         const taken = last === null ? [] : yield* credentials.takenSince(Number(last))
+        if (added.length + released.length + taken.length === 0) return 0
         yield* nodeStates.markSpares([...added, ...released, ...taken])
         yield* Audit.record({
           action: "spares.refill",

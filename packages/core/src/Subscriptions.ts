@@ -244,6 +244,7 @@ export class Subscriptions extends Context.Service<
         yield* nodeStates.markSubscriptions([id])
         yield* nodeStates.markCredential(before.credential, id)
         yield* credentials.retire(before.credential, now)
+        yield* Ledger.change([own(id)], (bucket) => ({ ...bucket, maxTraffic: null, period: null }))
         yield* subscriptions.delete(id, now)
         yield* Audit.record({ action: "subscription.delete", targetType: "subscription", targetId: id })
       })
