@@ -1,5 +1,5 @@
 /** What nodes are to be told, in PostgreSQL: marks are rows added with the change, revisions are allotted after it. */
-import type { Convergence, Credential, Instant } from "@vpnmgr/core"
+import type { BucketStore, Convergence, Credential, Instant, Quota } from "@vpnmgr/core"
 import { NodeStateStore, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import type { Statement } from "effect/sql"
@@ -12,6 +12,9 @@ import * as PgTransaction from "./PgTransaction.ts"
 import { make as makeRoster } from "./Roster.ts"
 
 type Service = NodeStateStore.NodeStateStore["Service"]
+
+const idsOf = (keys: ReadonlyArray<BucketStore.BucketKey>, kind: Quota.BucketKind): ReadonlyArray<string> =>
+  keys.filter((key) => key.kind === kind).map((key) => key.id)
 
 interface HeadRow {
   readonly generation: string
@@ -61,10 +64,16 @@ export const layer: Layer.Layer<
     const markBuckets: Service["markBuckets"] = (keys) =>
       mark(sql`
       SELECT i.node_id, 'bucket', b.ref FROM bucket b
-      JOIN subscription s ON s.deleted_at IS NULL AND CASE b.kind WHEN 'owner' THEN s.owner_id = b.id ELSE s.id = b.id END
+      JOIN subscription s ON s.id = b.id AND s.deleted_at IS NULL
       JOIN subscription_inbound l ON l.subscription_id = s.id AND l.unlinked_at IS NULL
       JOIN inbound i ON i.id = l.inbound_id
-      WHERE (b.id, b.kind) IN (SELECT * FROM unnest(${keys.map((key) => key.id)}::uuid[], ${keys.map((key) => key.kind)}::text[]))`)
+      WHERE b.kind = 'subscription' AND b.id = ANY(${idsOf(keys, "subscription")}::uuid[])
+      UNION ALL
+      SELECT i.node_id, 'bucket', b.ref FROM bucket b
+      JOIN subscription s ON s.owner_id = b.id AND s.deleted_at IS NULL
+      JOIN subscription_inbound l ON l.subscription_id = s.id AND l.unlinked_at IS NULL
+      JOIN inbound i ON i.id = l.inbound_id
+      WHERE b.kind = 'owner' AND b.id = ANY(${idsOf(keys, "owner")}::uuid[])`)
 
     const markInbounds: Service["markInbounds"] = (ids, { roster }) =>
       mark(sql`
