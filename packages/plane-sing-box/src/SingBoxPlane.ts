@@ -179,7 +179,9 @@ const make = Effect.fnUntraced(function* (
     wish: Wish,
     { book }: DataPlane.ApplyOptions
   ): Effect.fn.Return<void, Failure> {
-    const next = yield* plan(wish)
+    const next = yield* plan(wish).pipe(
+      Effect.catch((failure) => Effect.andThen(converge(run, wish), Effect.fail(failure)))
+    )
     yield* Run.check(place, next.config).pipe(
       Effect.andThen(doorsOpen(run, wish)),
       Effect.catch((failure) => Effect.andThen(converge(run, wish), refuse(wish, detailOf(failure))))
@@ -211,7 +213,7 @@ const make = Effect.fnUntraced(function* (
     } else {
       yield* replace(run, wish, options)
     }
-    yield* Ref.set(refusal, undefined)
+    if (!isCovered || refused?.wish === Roster.digestOf(wish.roster)) yield* Ref.set(refusal, undefined)
     const { version } = (yield* Ref.get(current))!
     return {
       restarted: !isCovered,
