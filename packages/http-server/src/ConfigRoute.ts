@@ -76,7 +76,7 @@ const answer = (
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | ConfigDelivery.ConfigDelivery> = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const delivery = yield* ConfigDelivery.ConfigDelivery
-    const { updateInterval } = yield* Policy
+    const { requestTimeout, updateInterval } = yield* Policy
     const fetch = Effect.gen(function* () {
       yield* Requests.isOf(route)
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -86,7 +86,11 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | ConfigDeli
       const { outcome, response } = answer(found, request.headers["if-none-match"], updateInterval)
       return yield* Effect.as(count(outcome), response)
     })
-    const answered = Effect.catchTag(fetch, "Unavailable", Answer.problem)
+    const bounded = Effect.timeoutOrElse(fetch, {
+      duration: requestTimeout,
+      orElse: () => Effect.fail(Refusal.unavailable("The request took too long"))
+    })
+    const answered = Effect.catchTag(bounded, "Unavailable", Answer.problem)
     yield* router.add("GET", route, Effect.withTracerEnabled(answered, false))
   })
 )

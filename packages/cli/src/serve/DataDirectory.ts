@@ -10,10 +10,13 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 /** A unix socket's path has room for so many bytes (Linux: 108, with the final zero). */
 const longestSocket = 107
 
-/** Makes the directory where there is none, mode 700. */
+/** Makes the directory where there is none, and its mode 700: who may enter it may act as the system. */
 export const make = (directory: string) =>
   Effect.try({
-    try: () => void fs.mkdirSync(directory, { recursive: true, mode: 0o700 }),
+    try: () => {
+      fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+      fs.chmodSync(directory, 0o700)
+    },
     catch: (error) => failed(`the data directory cannot be made: ${reason(error)}`)
   })
 

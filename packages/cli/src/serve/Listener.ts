@@ -12,14 +12,30 @@ import type { ServerSettings } from "../settings/ServerSettings.ts"
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+/** Lets nobody speak to a server in the clear but the proxies named, and this host itself. */
+const onlyFrom = (server: http.Server, proxies: ReadonlyArray<string>): http.Server => {
+  const known = new net.BlockList()
+  for (const address of ["127.0.0.1", "::1", ...proxies])
+    known.addAddress(address, net.isIPv6(address) ? "ipv6" : "ipv4")
+  return server.on("connection", (socket: net.Socket) => {
+    const family = socket.remoteFamily === "IPv6" ? "ipv6" : "ipv4"
+    if (!known.check(socket.remoteAddress ?? "", family)) socket.destroy()
+  })
+}
+
 /** Makes the server that will listen on TCP. */
-export const makeServer = ({ tlsCertFile, tlsKeyFile }: Pick<ServerSettings, "tlsCertFile" | "tlsKeyFile">) =>
+export const makeServer = ({
+  tlsCertFile,
+  tlsKeyFile,
+  trustedProxies
+}: Pick<ServerSettings, "tlsCertFile" | "tlsKeyFile" | "trustedProxies">) =>
   Effect.try({
-    try: (): http.Server =>
-      tlsCertFile === null || tlsKeyFile === null
-        ? http.createServer()
-        : https.createServer({ cert: fs.readFileSync(tlsCertFile), key: fs.readFileSync(tlsKeyFile) }),
-    catch: (error) => failed(`the TLS files cannot be used: ${reason(error)}`)
+    try: (): http.Server => {
+      if (tlsCertFile !== null && tlsKeyFile !== null)
+        return https.createServer({ cert: fs.readFileSync(tlsCertFile), key: fs.readFileSync(tlsKeyFile) })
+      return trustedProxies === null ? http.createServer() : onlyFrom(http.createServer(), trustedProxies)
+    },
+    catch: (error) => failed(`the TLS files or the trusted proxies cannot be used: ${reason(error)}`)
   })
 
 const refused = (where: string, hint: string, cause: unknown) =>

@@ -59,7 +59,7 @@ export const definitions = {
     of: Schema.NullOr(Value.List),
     standard: null,
     metavar: "addresses",
-    meaning: "Addresses of the proxies in front that end TLS, separated by commas."
+    meaning: "Addresses of the proxies in front that end TLS, separated by commas; nobody else is heard without TLS."
   },
   publicUrl: {
     of: Schema.NullOr(Value.Url),
