@@ -48,7 +48,7 @@ export const SettingsView = Schema.Union([
 ])
 export type SettingsView = typeof SettingsView.Type
 
-const Text = Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))
+const Text = Wire.text(2000)
 const Host = serverName
 const Multiplier = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))).annotate({
   description: "thousandths: 1000 counts every byte once"
@@ -84,7 +84,7 @@ export const NewInbound = Wire.struct({
   nodeId: Id.Uuid,
   host: Host,
   port: Inbound.Port,
-  listen: Schema.optionalKey(Host),
+  listen: Schema.optionalKey(Inbound.Address),
   geo: Schema.optionalKey(Schema.NullOr(Text)),
   purpose: Schema.optionalKey(Schema.NullOr(Text)),
   trafficMultiplier: Schema.optionalKey(Multiplier),
@@ -95,7 +95,7 @@ export const NewInbound = Wire.struct({
 export const InboundPatch = Wire.struct({
   host: Schema.optionalKey(Host),
   port: Schema.optionalKey(Inbound.Port),
-  listen: Schema.optionalKey(Host),
+  listen: Schema.optionalKey(Inbound.Address),
   geo: Schema.optionalKey(Schema.NullOr(Text)),
   purpose: Schema.optionalKey(Schema.NullOr(Text)),
   isActive: Schema.optionalKey(Schema.Boolean),

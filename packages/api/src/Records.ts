@@ -37,7 +37,7 @@ export class Audit extends HttpApiGroup.make("audit")
       query: {
         ...Page.query,
         actor_id: Schema.optional(Id.Uuid),
-        target_type: Schema.optional(Schema.String.pipe(Schema.check(Schema.isMaxLength(100)))),
+        target_type: Schema.optional(Wire.text(100)),
         target_id: Schema.optional(Id.Uuid),
         from: Schema.optional(Instant.Instant),
         to: Schema.optional(Instant.Instant)

@@ -44,8 +44,8 @@ export class Session extends HttpApiGroup.make("session")
       .annotateMerge(describe("Sign out", "Revokes the session; its token is refused from then on.")),
     HttpApiEndpoint.post("signIn", "/", {
       payload: Wire.struct({
-        username: Schema.String.pipe(Schema.check(Schema.isMaxLength(64))),
-        password: Schema.String.pipe(Schema.check(Schema.isMaxLength(256)))
+        username: Wire.text(64),
+        password: Wire.text(256)
       }),
       success: Grant.pipe(HttpApiSchema.status(201)),
       error: Problem.WrongCredentials

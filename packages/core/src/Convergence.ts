@@ -6,19 +6,25 @@ import * as Wire from "./Wire.ts"
 /** PEM of a certificate the agent made, by the inbound's ref. */
 export const ReportedCertificate = Wire.struct({
   inbound: Schema.Int,
-  pem: Schema.String.pipe(Schema.check(Schema.isMaxLength(16_384)))
+  pem: Wire.text(16_384).pipe(
+    Schema.check(
+      Schema.isPattern(/^-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----\s*$/, {
+        message: "Expected one certificate in PEM"
+      })
+    )
+  )
 })
 
 /** The agent's word on one revision. */
 export const AppliedReport = Wire.struct({
-  generation: Schema.String,
-  revision: Schema.Int,
+  generation: Wire.text(100),
+  revision: Wire.Int4,
   outcome: Schema.Literals(["applied", "rejected", "failed"]),
   /** What went wrong, for the operator; no secrets, no addresses. */
-  detail: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))),
-  certificates: Schema.Array(ReportedCertificate),
-  agentVersion: Schema.String.pipe(Schema.check(Schema.isMaxLength(100))),
-  planeVersion: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(100))))
+  detail: Schema.NullOr(Wire.text(2000)),
+  certificates: Schema.Array(ReportedCertificate).pipe(Schema.check(Schema.isMaxLength(1000))),
+  agentVersion: Wire.text(100),
+  planeVersion: Schema.NullOr(Wire.text(100))
 })
 export type AppliedReport = typeof AppliedReport.Type
 

@@ -14,6 +14,15 @@ const Host = Schema.NonEmptyString.pipe(
   Schema.check(Schema.isPattern(/^[A-Za-z0-9._:-]+$/))
 )
 
+/** An address to listen on: an IPv4 or IPv6 literal, for sing-box takes no names there. */
+export const Address = Schema.String.pipe(
+  Schema.check(
+    Schema.isPattern(/^(\d{1,3}(\.\d{1,3}){3}|(?=.*:)[0-9a-fA-F:]{2,39}(\.\d{1,3}){0,3})$/, {
+      message: "Expected an IPv4 or IPv6 address, such as 0.0.0.0 or ::"
+    })
+  )
+)
+
 /** A TCP or UDP port, 1 to 65535. */
 export const Port = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 65535 })))
 

@@ -16,11 +16,17 @@ export const now: Effect.Effect<Instant> = Clock.currentTimeMillis
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
 
-/** Reads RFC 3339 with a zone; `undefined` for anything else, a date without a zone among it. */
+/** The years 0 to 9999 in UTC: what RFC 3339 can say. */
+const earliest: Instant = Date.parse("0000-01-01T00:00:00Z")
+
+/** The last instant that RFC 3339 can say; what would come later is `never`. */
+export const latest: Instant = Date.parse("9999-12-31T23:59:59.999Z")
+
+/** Reads RFC 3339 with a zone; `undefined` for anything else, a date without a zone or outside its years among it. */
 export const parse = (text: string): Instant | undefined => {
   if (!rfc3339.test(text)) return undefined
   const value = Date.parse(text)
-  return Number.isNaN(value) ? undefined : value
+  return Number.isNaN(value) || value < earliest || value > latest ? undefined : value
 }
 
 /** Writes RFC 3339 in UTC with milliseconds. Dies for `never`: encode "never" as null. */

@@ -4,7 +4,7 @@ import * as Id from "./Id.ts"
 import { Instant } from "./Instant.ts"
 import * as Wire from "./Wire.ts"
 
-const Text = Schema.String.pipe(Schema.check(Schema.isMaxLength(2000)))
+const Text = Wire.text(2000)
 
 export const Node = Wire.struct({
   id: Id.Uuid,

@@ -19,7 +19,10 @@ const read = (text: string): Temporal.Duration | undefined => {
   }
 }
 
-/** An ISO 8601 duration, upper case, positive, whole seconds. */
+/** No period is longer, milliseconds: 100 years. */
+const longest = 100 * yearMillis
+
+/** An ISO 8601 duration, upper case, positive, whole seconds, at most 100 years. */
 export const Period = Schema.String.annotate({
   description: "ISO 8601 duration, such as P30D or P1M",
   format: "duration",
@@ -28,7 +31,8 @@ export const Period = Schema.String.annotate({
   Schema.check(
     Schema.makeFilter(
       (text: string) =>
-        read(text) !== undefined || "Expected a positive ISO 8601 duration of whole seconds, such as P30D, P1M or PT12H"
+        (read(text) !== undefined && nominal(text) <= longest) ||
+        "Expected a positive ISO 8601 duration of whole seconds, at most 100 years, such as P30D, P1M or PT12H"
     )
   )
 )

@@ -5,8 +5,8 @@ import { Instant } from "./Instant.ts"
 import { limitFields } from "./Limits.ts"
 import * as Wire from "./Wire.ts"
 
-export const Title = Schema.String.pipe(Schema.check(Schema.isMaxLength(200)))
-export const Description = Schema.String.pipe(Schema.check(Schema.isMaxLength(4000)))
+export const Title = Wire.text(200)
+export const Description = Wire.text(4000)
 
 /** A subscription as it is stored; what follows from the clock and the buckets is its `Verdict`. */
 export const Subscription = Wire.struct({

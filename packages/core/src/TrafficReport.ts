@@ -43,8 +43,8 @@ export const Report = Wire.struct({
   sentAt: Instant,
   /** The lowest seq the spool still holds: everything below was acknowledged. */
   lowest: Schema.Int,
-  agentVersion: Schema.String.pipe(Schema.check(Schema.isMaxLength(100))),
-  planeVersion: Schema.NullOr(Schema.String.pipe(Schema.check(Schema.isMaxLength(100))))
+  agentVersion: Wire.text(100),
+  planeVersion: Schema.NullOr(Wire.text(100))
 })
 export type Report = typeof Report.Type
 
@@ -64,7 +64,7 @@ export const tolerance = 5 * 60_000
 
 /**
  * The interval in the server's time. When the agent's clock is off by more than 5 minutes its times are shifted by the
- * difference; nothing was counted after it was received, so `to` is never later than that.
+ * difference; nothing was counted after it was received, so `to` is never later than that. The length stays.
  */
 export const interval = (
   report: Pick<Report, "batch" | "sentAt">,
@@ -72,6 +72,7 @@ export const interval = (
 ): { readonly from: InstantType; readonly to: InstantType; readonly shift: number } => {
   const difference = receivedAt - report.sentAt
   const shift = Math.abs(difference) > tolerance ? difference : 0
-  const to = Math.min(report.batch.to + shift, receivedAt)
-  return { from: Math.min(report.batch.from + shift, to), to, shift }
+  const to = Math.max(0, Math.min(report.batch.to + shift, receivedAt))
+  const length = Math.max(0, report.batch.to - report.batch.from)
+  return { from: Math.max(0, to - length), to, shift }
 }

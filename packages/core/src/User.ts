@@ -28,7 +28,7 @@ export type User = typeof User.Type
 /** A set of limits granted to its users; `null` = no restriction. */
 export const Group = Wire.struct({
   id: Id.Uuid,
-  name: Schema.NonEmptyString.pipe(Schema.check(Schema.isMaxLength(200))),
+  name: Wire.text(200).pipe(Schema.check(Schema.isNonEmpty())),
   ...limitFields,
   createdAt: Instant,
   updatedAt: Instant

@@ -70,7 +70,9 @@ export const BitsPerSecond = wholeNumber(maxInt8, "bit/s; a decimal string above
 export const SignedBytes = Schema.Union([Schema.Finite, Schema.String]).pipe(
   Schema.decodeTo(Schema.BigInt, {
     decode: SchemaGetter.transformEffect((value: number | string) =>
-      Number.isSafeInteger(value) || (typeof value === "string" && /^-?\d{1,19}$/.test(value))
+      (Number.isSafeInteger(value) || (typeof value === "string" && /^-?\d{1,19}$/.test(value))) &&
+      BigInt(value) <= maxInt8 &&
+      BigInt(value) >= -maxInt8 - 1n
         ? Effect.succeed(BigInt(value))
         : Effect.fail(notBytes(String(maxInt8)))
     ),
@@ -81,3 +83,18 @@ export const SignedBytes = Schema.Union([Schema.Finite, Schema.String]).pipe(
     )
   })
 )
+
+/** Well-formed text of at most `longest` characters without NUL, which PostgreSQL cannot keep. */
+export const text = (longest: number) =>
+  Schema.String.pipe(
+    Schema.check(Schema.isMaxLength(longest)),
+    Schema.check(
+      Schema.makeFilter(
+        (value: string) =>
+          (value.isWellFormed() && !value.includes("\u0000")) || "Expected well-formed text without NUL characters"
+      )
+    )
+  )
+
+/** A number that a 32-bit column holds, 0 to 2^31 − 1. */
+export const Int4 = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 })))
