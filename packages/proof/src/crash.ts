@@ -15,9 +15,8 @@ import * as Plan from "./crash/Plan.ts"
 import * as Sums from "./crash/Sums.ts"
 import * as Truth from "./crash/Truth.ts"
 import * as Expect from "./Expect.ts"
-import * as Namespace from "./Namespace.ts"
-import * as Postgres from "./Postgres.ts"
-import * as Report from "./Report.ts"
+import * as Main from "./Main.ts"
+import type * as Report from "./Report.ts"
 import * as SingBox from "./SingBox.ts"
 
 const { values } = parseArgs({
@@ -44,7 +43,7 @@ const places: ReadonlyArray<Load.Place> = [
 
 const points = ["agent.booked", "agent.sealed", "server.recorded", "server.committed"] as const
 
-const run = async (report: Report.Report, place: { directory: string }) => {
+const run = async (report: Report.Report, place: Main.Place) => {
   const random = Plan.randomOf(Number(values.seed))
   const rule = values.break ?? values.control
   const plan = rule === undefined ? Plan.draw(Number(values.rounds), random) : Plan.against[rule]
@@ -128,22 +127,9 @@ const run = async (report: Report.Report, place: { directory: string }) => {
   await arena.close(values.keep || failed > 0)
 }
 
-const start = async () => {
-  const place = { directory: "not there yet" }
-  const report = Report.make(() => place.directory)
-  const missing = SingBox.missing(version) ?? ((await Postgres.findBinaries()) === null ? Postgres.missing : undefined)
+await Main.main("crash", async (report, place) => {
+  const missing = await Main.missing(version)
   if (missing !== undefined) report.skip("crash", missing)
   else if (!existsSync(main)) report.skip("crash", "the test build; make it with npm run build:test -w @vpnmgr/cli")
   else await report.sequence("crash", () => run(report, place))
-  return report.end()
-}
-
-const enter = async () => {
-  const missing = Namespace.missing()
-  if (missing === undefined) return Namespace.run()
-  const report = Report.make(() => "none")
-  report.skip("crash", missing)
-  return report.end()
-}
-
-process.exit(Namespace.isEntered() ? await start() : await enter())
+})

@@ -10,9 +10,8 @@ import { offline } from "./golden/Offline.ts"
 import { path } from "./golden/Path.ts"
 import * as Run from "./golden/Run.ts"
 import { traces } from "./golden/Traces.ts"
-import * as Namespace from "./Namespace.ts"
-import * as Postgres from "./Postgres.ts"
-import * as Report from "./Report.ts"
+import * as Main from "./Main.ts"
+import type * as Report from "./Report.ts"
 import * as SingBox from "./SingBox.ts"
 
 const parts = { path, neighbour, offline }
@@ -33,16 +32,8 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const enterNamespace = async () => {
-  const missing = Namespace.missing()
-  if (missing === undefined) return Namespace.run()
-  const report = Report.make(() => "none")
-  report.skip("golden", missing)
-  return report.end()
-}
-
-const runVersion = async (version: string, report: Report.Report, place: { directory: string }) => {
-  const missing = SingBox.missing(version) ?? ((await Postgres.findBinaries()) === null ? Postgres.missing : undefined)
+const runVersion = async (version: string, report: Report.Report, place: Main.Place) => {
+  const missing = await Main.missing(version)
   if (missing !== undefined) return report.skip(`sing-box ${version}`, missing)
   let golden!: Run.Run
   await report.step(`sing-box ${version}: the arena opens`, async () => {
@@ -58,13 +49,8 @@ const runVersion = async (version: string, report: Report.Report, place: { direc
   await golden.close(values.keep || report.failed() > failed)
 }
 
-const main = async () => {
-  const place = { directory: "not there yet" }
-  const report = Report.make(() => place.directory)
+await Main.main("golden", async (report, place) => {
   for (const version of versions) {
     await report.sequence(`sing-box ${version}`, () => runVersion(version, report, place))
   }
-  return report.end()
-}
-
-process.exit(Namespace.isEntered() ? await main() : await enterNamespace())
+})

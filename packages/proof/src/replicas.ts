@@ -9,11 +9,10 @@ import { parseArgs } from "node:util"
 import * as Arena from "./Arena.ts"
 import * as Plan from "./crash/Plan.ts"
 import * as Expect from "./Expect.ts"
-import * as Namespace from "./Namespace.ts"
-import * as Postgres from "./Postgres.ts"
+import * as Main from "./Main.ts"
 import * as Balancer from "./replicas/Balancer.ts"
 import * as Batches from "./replicas/Batches.ts"
-import * as Report from "./Report.ts"
+import type * as Report from "./Report.ts"
 import * as SingBox from "./SingBox.ts"
 
 const { values } = parseArgs({
@@ -30,7 +29,7 @@ const frozen = 2
 
 const portOf = (url: string) => Number(new URL(url).port)
 
-const run = async (report: Report.Report, place: { directory: string }) => {
+const run = async (report: Report.Report, place: Main.Place) => {
   let balancer!: Balancer.Balancer
   const arena = await Arena.open({
     singBox: version,
@@ -185,21 +184,8 @@ const run = async (report: Report.Report, place: { directory: string }) => {
   await arena.close(values.keep || failed > 0)
 }
 
-const start = async () => {
-  const place = { directory: "not there yet" }
-  const report = Report.make(() => place.directory)
-  const missing = SingBox.missing(version) ?? ((await Postgres.findBinaries()) === null ? Postgres.missing : undefined)
+await Main.main("replicas", async (report, place) => {
+  const missing = await Main.missing(version)
   if (missing !== undefined) report.skip("replicas", missing)
   else await report.sequence("replicas", () => run(report, place))
-  return report.end()
-}
-
-const enter = async () => {
-  const missing = Namespace.missing()
-  if (missing === undefined) return Namespace.run()
-  const report = Report.make(() => "none")
-  report.skip("replicas", missing)
-  return report.end()
-}
-
-process.exit(Namespace.isEntered() ? await start() : await enter())
+})
