@@ -10,12 +10,15 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import * as Origin from "./Origin.ts"
 
-let next = randomInt(10_000, 19_000)
+/** Files run side by side in one network, so each worker has ports of its own, all below those of outgoing connections. */
+const width = 1000
+const first = 10_000 + (Number(process.env["VITEST_POOL_ID"] ?? 0) % 20) * width
+let given = randomInt(width)
 
-/** A port below the range of outgoing connections, given once. */
+/** A port that no other worker is given; the next one each time. */
 export const freePort = async (): Promise<number> => {
   while (true) {
-    const port = next++
+    const port = first + (given++ % width)
     const server = createServer().listen(port, "127.0.0.1")
     const isFree = await Promise.race([
       once(server, "listening").then(() => true),
