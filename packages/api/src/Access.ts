@@ -21,13 +21,16 @@ export class CurrentSession extends Context.Service<CurrentSession, { readonly i
   "@vpnmgr/api/CurrentSession"
 ) {}
 
-/** A person's token from `POST /api/v1/session`. */
+/** The header in which a superuser names the operator it acts for, by the user's id. */
+export const actForHeader = "vpnmgr-act-for"
+
+/** A person's token from `POST /api/v1/session`; a superuser's may come with `actForHeader`. */
 export class SignedIn extends HttpApiMiddleware.Service<
   SignedIn,
   { provides: Actor.Actor | CurrentSession; requires: never }
 >()("@vpnmgr/api/SignedIn", {
   security: { token: HttpApiSecurity.bearer },
-  error: [Problem.Unauthorized, Problem.Unavailable]
+  error: [Problem.Unauthorized, Problem.Forbidden, Problem.Invalid, Problem.Unavailable]
 }) {}
 
 /** The node a request comes from, by its token. */

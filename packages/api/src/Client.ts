@@ -6,7 +6,7 @@ import { Context, Effect, Layer, type Redacted } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { NodeState } from "@vpnmgr/core"
-import { protocolHeader } from "./Access.ts"
+import { actForHeader, protocolHeader } from "./Access.ts"
 import { Api } from "./Api.ts"
 
 export interface Options {
@@ -14,14 +14,18 @@ export interface Options {
   readonly baseUrl: string
   /** A person's token; null over the local socket, and to sign in. */
   readonly token: Redacted.Redacted | null
+  /** The id of the operator a superuser asks for. */
+  readonly actFor?: string
 }
 
 /** Makes a client of the whole contract. */
-export const make = ({ baseUrl, token }: Options) =>
+export const make = ({ actFor, baseUrl, token }: Options) =>
   HttpApiClient.make(Api, {
     baseUrl,
-    transformClient: (client) =>
-      token === null ? client : HttpClient.mapRequest(client, HttpClientRequest.bearerToken(token))
+    transformClient: HttpClient.mapRequest((request) => {
+      const named = actFor === undefined ? request : HttpClientRequest.setHeader(request, actForHeader, actFor)
+      return token === null ? named : HttpClientRequest.bearerToken(named, token)
+    })
   })
 
 /** The client as a service, for programs that ask from many places. */

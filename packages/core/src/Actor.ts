@@ -7,6 +7,8 @@ export interface ActorShape {
   readonly id: string
   /** `superuser` may do everything; `operator` sees and changes what it owns; `node` is an agent. */
   readonly role: "superuser" | "operator" | "node"
+  /** Present when somebody acts for this operator: that superuser's id, or `Id.system`. Rights are the operator's. */
+  readonly by?: string
 }
 
 export class Actor extends Context.Service<Actor, ActorShape>()("@vpnmgr/core/Actor") {}

@@ -1,4 +1,7 @@
-/** Writes the audit record of a change, as the acting user, into the change's own transaction. */
+/**
+ * Writes the audit record of a change, as the acting user, into the change's own transaction. Whoever acts for an
+ * operator is the record's actor, and the operator is named in `meta.acting_for`.
+ */
 import { Effect, type Schema } from "effect"
 import type { SecureRandom } from "effect/crypto"
 import { Actor } from "./Actor.ts"
@@ -22,11 +25,11 @@ export const record = Effect.fn("Audit.record")(function* (change: Change) {
     {
       id: yield* Id.make,
       timestamp: yield* Instant.now,
-      actorId: actor.id,
+      actorId: actor.by ?? actor.id,
       action: change.action,
       targetType: change.targetType,
       targetId: change.targetId,
-      meta: change.meta ?? {}
+      meta: actor.by === undefined ? (change.meta ?? {}) : { ...change.meta, acting_for: actor.id }
     }
   ])
 })

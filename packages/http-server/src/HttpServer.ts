@@ -23,6 +23,7 @@ import type {
 import { Effect, Layer } from "effect"
 import { HttpMiddleware, HttpRouter, HttpServer as Server } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { ActingFor } from "./ActingFor.ts"
 import * as ConfigRoute from "./ConfigRoute.ts"
 import * as Documentation from "./Documentation.ts"
 import * as Groups from "./handlers/Groups.ts"
@@ -43,7 +44,7 @@ import { SignIn } from "./SignIn.ts"
 import { Tokens } from "./Tokens.ts"
 
 /** What `services` makes. */
-export type Services = Setup | SignIn | Passwords | LongPolls
+export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls
 
 /** What the routes ask of the core: its `ControlPlane` and four of the stores. */
 export type Needs =
@@ -64,7 +65,7 @@ export const services: Layer.Layer<
   Services,
   Transaction.StoreError,
   SettingStore.SettingStore | UserStore.UserStore | Directory.Directory | Transaction.Transaction | Vault.Vault
-> = Layer.mergeAll(Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
+> = Layer.mergeAll(ActingFor.layer, Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
   Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer))
 )
 

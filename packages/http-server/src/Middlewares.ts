@@ -3,6 +3,7 @@ import { Access, NodeProtocol, Problem } from "@vpnmgr/api"
 import { Actor, Inventory, NodeState } from "@vpnmgr/core"
 import { Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { ActingFor } from "./ActingFor.ts"
 import * as Answer from "./Answer.ts"
 import { Policy } from "./Policy.ts"
 import * as Refusal from "./Refusal.ts"
@@ -33,27 +34,31 @@ const problems = Layer.effect(
 
 const anonymous = new Problem.Unauthorized({ detail: "Expected a token that is known, not expired and not revoked" })
 
-/** Says who a token belongs to; over the local socket, without one, the system itself. */
+/** Says who a token belongs to; over the local socket, without one, the system itself. Then, for whom they act. */
 const signedIn = Layer.effect(
   Access.SignedIn,
-  Effect.map(SignIn, (signIn) =>
-    Access.SignedIn.of({
+  Effect.gen(function* () {
+    const signIn = yield* SignIn
+    const actingFor = yield* ActingFor
+    const identify = Effect.fnUntraced(function* (token: string) {
+      if (token === "") return (yield* Requests.LocalListener) ? { actor: Actor.system, sessionId: null } : null
+      return yield* signIn.identify(token)
+    })
+    return Access.SignedIn.of({
       token: Effect.fnUntraced(function* (handler, { credential }) {
-        const token = Redacted.value(credential)
-        if (token === "" && (yield* Requests.LocalListener))
-          return yield* handler.pipe(
-            Effect.provideService(Actor.Actor, Actor.system),
-            Effect.provideService(Access.CurrentSession, { id: null })
-          )
-        const identity = token === "" ? null : yield* Refusal.storing(signIn.identify(token))
+        const identity = yield* Refusal.storing(identify(Redacted.value(credential)))
         if (identity === null) return yield* anonymous
+        const { headers } = yield* HttpServerRequest.HttpServerRequest
+        const named = headers[Access.actForHeader]
+        const actor =
+          named === undefined ? identity.actor : yield* Refusal.storeOnly(actingFor.become(identity.actor, named))
         return yield* handler.pipe(
-          Effect.provideService(Actor.Actor, identity.actor),
+          Effect.provideService(Actor.Actor, actor),
           Effect.provideService(Access.CurrentSession, { id: identity.sessionId })
         )
       })
     })
-  )
+  })
 )
 
 const stranger = new Problem.Unauthorized({ detail: "Expected a node's key that is not revoked" })

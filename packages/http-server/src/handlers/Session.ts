@@ -3,6 +3,7 @@ import { Access, Api } from "@vpnmgr/api"
 import { Actor, Directory, Id, Instant } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import * as ActingFor from "../ActingFor.ts"
 import * as Refusal from "../Refusal.ts"
 import { Setup } from "../Setup.ts"
 import { SignIn } from "../SignIn.ts"
@@ -30,6 +31,7 @@ export const session = HttpApiBuilder.group(
         return yield* Refusal.storeOnly(signIn.signIn(username, password))
       }),
       signOut: Effect.fnUntraced(function* () {
+        yield* ActingFor.refused
         const { id } = yield* Access.CurrentSession
         if (id !== null) yield* Refusal.storing(signIn.signOut(id))
       }),
