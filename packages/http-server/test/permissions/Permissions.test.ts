@@ -1,0 +1,201 @@
+/**
+ * Runs the table of `docs/guide/permissions.md` cell by cell over HTTP, each on a thing made for it: what is refused has
+ * changed nothing, what belongs to somebody else is answered as what does not exist, and `own` holds for every page,
+ * filter and cursor.
+ */
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Server from "../Server.ts"
+import { type Operation, operations } from "./Operations.ts"
+import { type Given, queriesOf, samples } from "./Samples.ts"
+import * as Table from "./Table.ts"
+import * as World from "./World.ts"
+
+const { ask } = Server
+const { rows } = Table
+
+const codes = { "401": "unauthorized", "403": "forbidden", "404": "not_found" } as const
+const whose = ["own", "others", "unowned"] as const
+const unknownId = "0199f3f0-5a7e-7cc3-8a11-3a8b5f1d2c4e"
+
+const sampleOf = ({ name }: Operation) => samples[name] ?? {}
+const isOwned = (operation: Operation) =>
+  (operation.hasId && World.owned.has(operation.noun)) || sampleOf(operation).isOwned === true
+
+describe("The table of permissions", () => {
+  it("has a row for every operation, and none for what does not exist", () => {
+    assert.isAbove(operations.length, 40)
+    assert.deepStrictEqual(
+      rows.map(({ operation }) => operation),
+      operations.map(({ name }) => name)
+    )
+  })
+
+  it("says of everything that can belong to somebody what others are answered", () => {
+    for (const operation of operations) {
+      const row = rows.find(({ operation: name }) => name === operation.name)
+      const silent = row?.others === "-" || row?.unowned === "-"
+      assert.strictEqual(silent, !isOwned(operation), operation.name)
+      for (const column of ["nobody", "own", "superuser", "nodeKey"] as const)
+        assert.notStrictEqual(row?.[column], "-", `${operation.name}, ${column}`)
+    }
+  })
+
+  it("refuses a table that it does not understand", () => {
+    const head = `| operation | ${Object.values(Table.columns).join(" | ")} |\n|---|\n`
+    assert.throws(() => Table.parse(`${head}| \`users.get\` | 401 | ok | maybe | 404 | ok | 401 |`), /maybe/)
+    assert.throws(() => Table.parse("| operation | somebody |\n|---|\n| `users.get` | 401 |"), /columns/)
+  })
+})
+
+let world: World.World | undefined
+let count = 0
+
+const people = Effect.gen(function* () {
+  world ??= yield* World.make
+  return world
+})
+
+const given = (world: World.World, whose: World.Whose, id: string): Given => ({
+  world,
+  whose,
+  id,
+  ownerId: world.ownerOf[whose],
+  name: `name-${(count += 1)}`
+})
+
+const thingOf = (world: World.World, operation: Operation, whose: World.Whose) => {
+  if (!operation.hasId) return Effect.succeed("")
+  const make = World.things[operation.noun as keyof typeof World.things]
+  return make === undefined
+    ? Effect.die(new Error(`${operation.name}: say in World.ts how to make one of ${operation.noun}`))
+    : make(world, whose)
+}
+
+const request = (operation: Operation, given: Given, token: string | undefined, query = "") => {
+  const { body, headers = {} } = sampleOf(operation)
+  const route = `${operation.method} ${operation.path.replace(":id", given.id)}${query === "" ? "" : `?${query}`}`
+  return ask(route, { token, headers, ...(body === undefined ? {} : { body: body(given) }) })
+}
+
+/** What jobs move by themselves: where nodes stand. */
+const volatile = /"(health|convergence|pending_node_ids)":(\{[^}]*\}|\[[^\]]*\])/g
+
+/** What a refused request must leave as it was: the trail, every list, and the thing itself. */
+const standing = Effect.fnUntraced(function* (world: World.World, { hasId, noun }: Operation, { id }: Given) {
+  const lists = ["audit", "users", "groups", "nodes", "inbounds"].map((list) => `${list}?limit=200`)
+  const seen = new Map<string, string>()
+  for (const path of [...lists, ...(hasId ? [`${noun}/${id}`] : [])]) {
+    const { status, text } = yield* ask(`GET /api/v1/${path}`, { token: world.root })
+    seen.set(path, `${status} ${text.replaceAll(volatile, "")}`)
+  }
+  return seen
+})
+
+/** Asks, and compares with the cell. */
+const compared = Effect.fnUntraced(function* (
+  operation: Operation,
+  expected: Table.Answer,
+  token: string | undefined,
+  given: Given,
+  where: string
+) {
+  const before = yield* standing(given.world, operation, given)
+  const answered = yield* request(operation, given, token)
+  const seen = `${where}: ${answered.status} ${answered.text.slice(0, 300)}`
+  if (expected === "ok" || expected === "own") {
+    assert.isTrue(answered.status >= 200 && answered.status < 300, seen)
+    if (!["PATCH", "DELETE"].includes(operation.method) || !operation.hasId) return
+    const after = yield* standing(given.world, operation, given)
+    return assert.notDeepEqual([...after], [...before], `${where}: control: the change is seen`)
+  }
+  assert.strictEqual(answered.status, Number(expected), seen)
+  assert.strictEqual(answered.json["code"], codes[expected as keyof typeof codes], seen)
+  const after = yield* standing(given.world, operation, given)
+  const changed = [...after].filter(([path, text]) => before.get(path) !== text).map(([path]) => path)
+  assert.deepStrictEqual(changed, [], `${where}: something changed`)
+  if (expected !== "404" || !operation.hasId) return
+  const nothing = yield* request(operation, { ...given, id: unknownId }, token)
+  assert.deepStrictEqual([answered.status, answered.json], [nothing.status, nothing.json], `${where}: it shows`)
+})
+
+/** Every page of a list, as text. */
+const walk = Effect.fnUntraced(function* (operation: Operation, given: Given, token: string, query: string) {
+  const texts: Array<string> = []
+  const cursors: Array<string> = []
+  for (let cursor: string | null = ""; cursor !== null && texts.length < 20;) {
+    const parts: ReadonlyArray<string> = [query, cursor === "" ? "" : `cursor=${cursor}`].filter((part) => part !== "")
+    const { json, status, text }: Server.Answered = yield* request(operation, given, token, parts.join("&"))
+    assert.strictEqual(status, 200, `${operation.name}?${parts.join("&")}: ${text}`)
+    texts.push(text)
+    cursor = (json["next_cursor"] ?? null) as string | null
+    if (cursor !== null) cursors.push(cursor)
+  }
+  return { text: texts.join("\n"), cursors }
+})
+
+/** An answer that names what is the asker's, and nothing that is not, whatever is filtered, searched or continued. */
+const showsItsOwn = Effect.fnUntraced(function* (operation: Operation, given: Given) {
+  const { kept, operator, other, superuser } = given.world
+  const foreign = [kept.others, kept.unowned, other.id]
+  const hides = (text: string, where: string) => {
+    for (const id of foreign) assert.notInclude(text, id, `${operation.name}, ${where}`)
+  }
+  const bounded = operation.query.has("limit") ? "limit=200" : ""
+  const all = yield* walk(operation, given, superuser.token, bounded)
+  for (const id of Object.values(kept)) assert.include(all.text, id, `${operation.name}: control: a superuser sees it`)
+  for (const query of queriesOf(sampleOf(operation), given)) {
+    const { text } = yield* walk(operation, given, operator.token, query)
+    hides(text, query)
+  }
+  assert.include((yield* walk(operation, given, operator.token, bounded)).text, kept.own, `${operation.name}: its own`)
+  if (!operation.query.has("cursor")) return
+  for (const token of [superuser.token, other.token]) {
+    const { cursors } = yield* walk(operation, given, token, "limit=1")
+    if (token === superuser.token) assert.isAbove(cursors.length, 1, `${operation.name}: control: there are cursors`)
+    for (const cursor of cursors)
+      hides((yield* request(operation, given, operator.token, `cursor=${cursor}`)).text, "another's cursor")
+  }
+})
+
+layer(Server.layer({ local: false }), { excludeTestServices: true })("Permissions", (it) => {
+  for (const row of rows)
+    it.effect(
+      row.operation,
+      () =>
+        Effect.gen(function* () {
+          const operation = operations.find(({ name }) => name === row.operation)
+          if (operation === undefined) return assert.fail(`there is no operation ${row.operation}`)
+          const kinds = isOwned(operation) ? whose : (["own"] as const)
+          const tokens = {
+            nobody: () => undefined,
+            operator: ({ operator }: World.World) => operator.token,
+            superuser: ({ superuser }: World.World) => superuser.token,
+            nodeKey: ({ key }: World.World) => key
+          }
+          const cell = Effect.fnUntraced(function* (
+            who: keyof typeof tokens,
+            kind: World.Whose,
+            expected: Table.Answer
+          ) {
+            const world = yield* people
+            const about = given(world, kind, yield* thingOf(world, operation, kind))
+            yield* compared(operation, expected, tokens[who](world), about, `${row.operation}, ${who}, ${kind}`)
+            if (expected === "own") yield* showsItsOwn(operation, about)
+            if (sampleOf(operation).endsSessions === true) forget()
+          })
+          for (const kind of kinds) {
+            yield* cell("nobody", kind, row.nobody)
+            yield* cell("nodeKey", kind, row.nodeKey)
+            yield* cell("operator", kind, row[kind])
+            yield* cell("superuser", kind, row.superuser)
+          }
+        }),
+      30_000
+    )
+})
+
+/** Makes other people for the next cell. */
+function forget() {
+  world = undefined
+}

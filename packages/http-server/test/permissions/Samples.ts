@@ -1,0 +1,86 @@
+/**
+ * What to send for each operation, where its path alone does not say. A new operation needs an entry when it has a body,
+ * or when it is about somebody's things without naming one in its path.
+ */
+import { word, type Whose, type World } from "./World.ts"
+
+export interface Given {
+  readonly world: World
+  readonly whose: Whose
+  /** The thing that the path names; empty without one. */
+  readonly id: string
+  /** The operator who owns it; null for nobody's. */
+  readonly ownerId: string | null
+  /** Unlike every other. */
+  readonly name: string
+}
+
+export interface Sample {
+  readonly body?: (given: Given) => unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** Queries of a list that must show an operator nothing but its own. */
+  readonly queries?: (given: Given) => ReadonlyArray<string>
+  /** True when it is about things of operators although its path names none. */
+  readonly isOwned?: boolean
+  /** True when who did it may have to sign in anew. */
+  readonly endsSessions?: boolean
+}
+
+const protocol = { "vpnmgr-protocol": "1.0" }
+const agent = { agent_version: "test", plane_version: null }
+
+export const samples: Readonly<Record<string, Sample>> = {
+  "setup.create": { body: ({ name }) => ({ secret: "a guess", username: name, password: "twelve characters" }) },
+  "session.signIn": {
+    body: ({ world: { operator } }) => ({ username: operator.username, password: operator.password })
+  },
+  "session.signOut": { endsSessions: true },
+  "users.create": {
+    body: ({ name }) => ({ username: name, password: "twelve characters", role: "operator" })
+  },
+  "users.setGroups": { body: () => ({ group_ids: [] }) },
+  "groups.create": { body: ({ name }) => ({ name }) },
+  "groups.change": { body: ({ name }) => ({ name }) },
+  "subscriptions.create": { isOwned: true, body: ({ name, ownerId }) => ({ owner_id: ownerId, title: name }) },
+  "subscriptions.list": { queries: () => [`limit=1`, `limit=200`] },
+  "subscriptions.change": { body: ({ name }) => ({ title: name }) },
+  "subscriptions.setInbounds": { body: ({ world }) => ({ inbound_ids: [world.inbound] }) },
+  "nodes.create": { body: ({ name }) => ({ description: name }) },
+  "inbounds.create": {
+    body: ({ name, world }) => ({
+      node_id: world.node,
+      host: `${name}.example.com`,
+      port: 1000 + Number(name.replaceAll(/\D/g, "")),
+      settings: { protocol: "shadowsocks" }
+    })
+  },
+  "inbounds.change": { body: () => ({ is_active: false }) },
+  "node.state": { headers: protocol },
+  "node.applied": {
+    headers: protocol,
+    body: () => ({ generation: "none", revision: 1, outcome: "applied", detail: null, certificates: [], ...agent })
+  },
+  "node.reports": {
+    headers: protocol,
+    body: ({ name }) => ({
+      batch: {
+        spool: "0199f3f0-5a7e-7cc3-8a11-3a8b5f1d2c4e",
+        seq: Number(name.replaceAll(/\D/g, "")),
+        from: new Date(Date.now() - 2000).toISOString(),
+        to: new Date().toISOString(),
+        entries: []
+      },
+      sent_at: new Date().toISOString(),
+      lowest: 1,
+      ...agent
+    })
+  }
+}
+
+/** Every query that `own` is asked with. */
+export const queriesOf = (sample: Sample, given: Given): ReadonlyArray<string> => [
+  "",
+  ...(sample.queries?.(given) ?? [])
+]
+
+export { word }

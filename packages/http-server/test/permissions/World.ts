@@ -1,0 +1,88 @@
+/** Real things of real people on a running server: two operators, two superusers, a node, and what each of them owns. */
+import { Effect } from "effect"
+import * as Server from "../Server.ts"
+
+const { ask } = Server
+
+export interface Person {
+  readonly id: string
+  readonly username: string
+  readonly password: string
+  readonly token: string
+}
+
+/** Whose a thing is, seen from the operator who asks. */
+export type Whose = "own" | "others" | "unowned"
+
+/** A word that is in the title of everybody's subscriptions. */
+export const word = "harbour"
+
+let count = 0
+const next = () => `${(count += 1)}`
+
+export const created = Effect.fnUntraced(function* (token: string, path: string, body?: unknown) {
+  const answered = yield* ask(`POST /api/v1/${path}`, { token, body })
+  if (answered.status !== 201) return yield* Effect.die(new Error(`POST ${path}: ${answered.status} ${answered.text}`))
+  return answered.json
+})
+
+const person = Effect.fnUntraced(function* (root: string, role: "superuser" | "operator") {
+  const username = `${role}-${next()}`
+  const password = `the password of ${username}`
+  const { id } = yield* created(root, "users", { username, password, role })
+  const { token } = yield* created(root, "session", { username, password })
+  return { id, username, password, token } as Person
+})
+
+/** Makes the people of a test, and what the tables' rows are run against. */
+export const make = Effect.gen(function* () {
+  const root = yield* Server.signedIn
+  const operator = yield* person(root, "operator")
+  const other = yield* person(root, "operator")
+  const superuser = yield* person(root, "superuser")
+  const node = (yield* created(root, "nodes", { description: `node ${next()}` }))["id"] as string
+  const key = (yield* created(root, `nodes/${node}/tokens`))["key"] as string
+  const inbound = (yield* created(root, "inbounds", inboundDraft(node)))["id"] as string
+  const ownerOf = { own: operator.id, others: other.id, unowned: null } as const
+  const subscription = Effect.fnUntraced(function* (whose: Whose) {
+    const body = { owner_id: ownerOf[whose], title: `${word} ${whose} ${next()}`, inbound_ids: [inbound] }
+    return (yield* created(root, "subscriptions", body))["id"] as string
+  })
+  const kept = {
+    own: yield* subscription("own"),
+    others: yield* subscription("others"),
+    unowned: yield* subscription("unowned")
+  }
+  return { root, operator, other, superuser, node, key, inbound, ownerOf, subscription, kept }
+})
+
+export type World = Effect.Success<typeof make>
+
+/** An inbound of a node, on a port that is free. */
+export function inboundDraft(node: string) {
+  return {
+    node_id: node,
+    host: "vpn.example.com",
+    port: 10_000 + Number(next()),
+    settings: { protocol: "shadowsocks" }
+  }
+}
+
+/** Makes a thing of each noun that a path can name, and answers its id. */
+export const things = {
+  subscriptions: (world: World, whose: Whose) => world.subscription(whose),
+  users: (world: World, whose: Whose) =>
+    whose === "unowned"
+      ? Effect.map(person(world.root, "superuser"), ({ id }) => id)
+      : Effect.succeed(world.ownerOf[whose]!),
+  groups: (world: World) => made(world, "groups", { name: `group ${next()}` }),
+  nodes: (world: World) => made(world, "nodes", {}),
+  "node-tokens": (world: World) => made(world, `nodes/${world.node}/tokens`),
+  inbounds: (world: World) => made(world, "inbounds", inboundDraft(world.node))
+} as const
+
+const made = (world: World, path: string, body?: unknown) =>
+  Effect.map(created(world.root, path, body), ({ id }) => id as string)
+
+/** The nouns whose things belong to an operator; of the others there are no "another's" and "nobody's". */
+export const owned: ReadonlySet<string> = new Set(["subscriptions", "users"])
