@@ -155,13 +155,25 @@ export const render = (profile: ClientProfile): SingBoxConfig => {
   }
 }
 
-/** What a stub's tag says: the reason, and until when (RFC 3339, UTC) where it ends by itself. */
+/** As a person reads it: to the minute, to the second where that matters, in UTC. */
+const moment = (instant: Instant.Instant): string =>
+  `${Instant.format(instant)
+    .replace("T", " ")
+    .replace(/(:00)?\.\d+Z$/, "")} UTC`
+
+/**
+ * What a stub's tag says to the person whose app shows it: what happened, whose traffic it is that is used up (the
+ * subscription's own, or its provider's allowance), and until when where it ends by itself.
+ */
 export const stubTag = (reason: StubReason): string => {
   switch (reason.state) {
     case "expired":
-      return `expired at ${Instant.format(reason.at)}`
+      return `expired on ${moment(reason.at)}`
     case "over_limit":
-      return reason.until === Instant.never ? "over limit" : `over limit until ${Instant.format(reason.until)}`
+      return [
+        reason.bucket === "subscription" ? "over limit" : "provider over limit",
+        ...(reason.until === Instant.never ? [] : [`until ${moment(reason.until)}`])
+      ].join(" ")
     case "no_servers":
       return "no server yet"
   }

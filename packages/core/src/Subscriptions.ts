@@ -57,8 +57,14 @@ export type Failure = NotFound | Forbidden | Invalid | StoreError
 
 type Answer<A> = Effect.Effect<A, Failure, Actor>
 
-/** Bytes of a link that replaces the id. */
+/** Bytes of a link that is not the id. */
 const linkLength = 24
+
+/**
+ * True when a new subscription's link is random from the start. Otherwise it is its id until it is rotated: a UUIDv7,
+ * which shows when it was made.
+ */
+export const RandomLinks = Context.Reference<boolean>("@vpnmgr/core/RandomLinks", { defaultValue: () => false })
 
 export class Subscriptions extends Context.Service<
   Subscriptions,
@@ -90,6 +96,7 @@ export class Subscriptions extends Context.Service<
       const spares = yield* Spares
       const random = yield* SecureRandom.SecureRandom
       const grain = yield* Grain
+      const randomLinks = yield* RandomLinks
       const context = yield* Effect.context<
         BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
       >()
@@ -147,6 +154,8 @@ export class Subscriptions extends Context.Service<
         }
       })
 
+      const aLink = Effect.map(random.randomBytes(linkLength), Base64Url.encode)
+
       const create = Effect.fnUntraced(function* (draft: Draft) {
         yield* check(draft)
         const now = yield* Instant.now
@@ -157,7 +166,7 @@ export class Subscriptions extends Context.Service<
         const subscription: Subscription = {
           ...draft,
           id,
-          link: id,
+          link: randomLinks ? yield* aLink : id,
           inboundIds,
           isSuspended: false,
           anchor,
@@ -233,7 +242,7 @@ export class Subscriptions extends Context.Service<
           const credential = yield* spares.give(before.id, before.inboundIds)
           yield* credentials.retire(before.credential, now)
           yield* nodeStates.markCredential(before.credential, before.id)
-          return { ...before, credential, link: Base64Url.encode(yield* random.randomBytes(linkLength)) }
+          return { ...before, credential, link: yield* aLink }
         })
 
       const remove = Effect.fnUntraced(function* (id: string) {

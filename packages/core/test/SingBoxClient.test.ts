@@ -44,9 +44,13 @@ describe("SingBoxClient", () => {
   it("says why a stub carries nothing and until when", () => {
     const until = Date.UTC(2026, 1, 1)
     const tags = (reason: SingBoxClient.StubReason) => SingBoxClient.stub(reason).outbounds.map(({ tag }) => tag)
-    assert.include(tags({ state: "over_limit", bucket: "owner", until }), "over limit until 2026-02-01T00:00:00.000Z")
-    assert.include(tags({ state: "over_limit", bucket: "owner", until: Infinity }), "over limit")
-    assert.include(tags({ state: "expired", at: until }), "expired at 2026-02-01T00:00:00.000Z")
+    const over = (bucket: "subscription" | "owner", until: number) => tags({ state: "over_limit", bucket, until })
+    assert.include(over("subscription", until), "over limit until 2026-02-01 00:00 UTC")
+    assert.include(over("subscription", until + 5000), "over limit until 2026-02-01 00:00:05 UTC")
+    assert.include(over("subscription", Infinity), "over limit")
+    assert.include(over("owner", until), "provider over limit until 2026-02-01 00:00 UTC")
+    assert.include(over("owner", Infinity), "provider over limit")
+    assert.include(tags({ state: "expired", at: until }), "expired on 2026-02-01 00:00 UTC")
     assert.include(
       SingBoxClient.render({ title: "t", entries: [] }).outbounds.map(({ tag }) => tag),
       "no server yet"

@@ -30,13 +30,15 @@ const linkOf = (url: string): string => {
   return wellFormed.test(link) ? link : nobodys
 }
 
-const userInfo = ({ upload, download, total, expiresAt }: ConfigDelivery.UserInfo): string =>
-  [
-    `upload=${upload}`,
-    `download=${download}`,
-    ...(total === null ? [] : [`total=${total}`]),
-    ...(expiresAt === null ? [] : [`expire=${Math.floor(expiresAt / 1000)}`])
-  ].join("; ")
+/**
+ * All four fields, always: Hiddify and its kin show nothing when one is absent, and take 0 for unlimited. So a limit of
+ * nothing at all is sent as one byte, and an expiry before 1970 as its first second.
+ */
+const userInfo = ({ upload, download, total, expiresAt }: ConfigDelivery.UserInfo): string => {
+  const least = total === 0n ? 1n : (total ?? 0n)
+  const expire = expiresAt === null ? 0 : Math.max(1, Math.floor(expiresAt / 1000))
+  return `upload=${upload}; download=${download}; total=${least}; expire=${expire}`
+}
 
 /** RFC 6266 and 8187: a plain name for old apps, the real one encoded. */
 const disposition = (title: string): string => {
@@ -54,7 +56,7 @@ const matches = (named: string | undefined, etag: string): boolean =>
 const answer = (
   { config, title, userInfo: info }: Extract<ConfigDelivery.Delivery, { readonly _tag: "Config" }>,
   ifNoneMatch: string | undefined,
-  updateInterval: number
+  { profileWebPageUrl, supportUrl, updateInterval }: Policy
 ) => {
   const body = JSON.stringify(config)
   const shown = title.toWellFormed()
@@ -64,6 +66,8 @@ const answer = (
     "profile-title": `base64:${Base64.encode(shown)}`,
     "profile-update-interval": String(updateInterval),
     "content-disposition": disposition(shown),
+    ...(supportUrl === null ? {} : { "support-url": supportUrl }),
+    ...(profileWebPageUrl === null ? {} : { "profile-web-page-url": profileWebPageUrl }),
     etag,
     "cache-control": "private, no-cache"
   }
@@ -76,18 +80,18 @@ const answer = (
 export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | ConfigDelivery.ConfigDelivery> = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const delivery = yield* ConfigDelivery.ConfigDelivery
-    const { requestTimeout, updateInterval } = yield* Policy
+    const policy = yield* Policy
     const fetch = Effect.gen(function* () {
       yield* Requests.isOf(route)
       const request = yield* HttpServerRequest.HttpServerRequest
       const found = yield* Refusal.storing(delivery.fetch(linkOf(request.url)))
       if (found._tag === "Unknown") return yield* Effect.as(count("unknown"), yield* Answer.problem(Answer.nothingHere))
       if (found._tag === "Suspended") return yield* Effect.as(count("suspended"), yield* Answer.problem(suspended))
-      const { outcome, response } = answer(found, request.headers["if-none-match"], updateInterval)
+      const { outcome, response } = answer(found, request.headers["if-none-match"], policy)
       return yield* Effect.as(count(outcome), response)
     })
     const bounded = Effect.timeoutOrElse(fetch, {
-      duration: requestTimeout,
+      duration: policy.requestTimeout,
       orElse: () => Effect.fail(Refusal.unavailable("The request took too long"))
     })
     const answered = Effect.catchTag(bounded, "Unavailable", Answer.problem)

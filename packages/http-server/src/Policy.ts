@@ -14,6 +14,9 @@ export interface Policy {
   readonly remembered: number
   /** How often an app should fetch its config, hours. */
   readonly updateInterval: number
+  /** Where a person finds help, and the page of their subscription, as apps link to them; null = not told. */
+  readonly supportUrl: string | null
+  readonly profileWebPageUrl: string | null
   /** How long raw reports are kept, milliseconds. Usage stays. */
   readonly retention: number
 }
@@ -26,6 +29,8 @@ export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
     hashes: 2,
     remembered: 10_000,
     updateInterval: 12,
+    supportUrl: null,
+    profileWebPageUrl: null,
     retention: 90 * 86_400_000
   })
 })

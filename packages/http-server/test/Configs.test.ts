@@ -24,6 +24,8 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("GET /s/{li
         headers.get("content-disposition")!,
         /^attachment; filename="config.json"; filename\*=UTF-8''%F0%9F%9A%80%20[\w%.-]+\.json$/
       )
+      assert.strictEqual(headers.get("support-url"), Server.pages.supportUrl)
+      assert.strictEqual(headers.get("profile-web-page-url"), Server.pages.profileWebPageUrl)
       assert.strictEqual(headers.get("cache-control"), "private, no-cache")
       assert.strictEqual(headers.get("referrer-policy"), "no-referrer")
       assert.isNull(headers.get("set-cookie"))
@@ -37,6 +39,106 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("GET /s/{li
       const head = yield* ask(`HEAD ${path}`)
       assert.deepStrictEqual([head.status, head.text, head.headers.get("etag")], [200, "", etag])
       assert.strictEqual(head.headers.get("content-length"), String(Buffer.byteLength(text)))
+    })
+  )
+
+  it.effect("always says all four numbers, for apps that show nothing otherwise; 0 is unlimited", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const told = Effect.fnUntraced(function* (body: object) {
+        const made = yield* ask("POST /api/v1/subscriptions", { token, body })
+        return (yield* ask(`GET ${made.json["config_path"]}`)).headers.get("subscription-userinfo")
+      })
+      assert.strictEqual(yield* told({}), "upload=0; download=0; total=0; expire=0")
+      assert.strictEqual(yield* told({ max_traffic: 0 }), "upload=0; download=0; total=1; expire=0")
+      assert.strictEqual(
+        yield* told({ max_traffic: "9223372036854775807", expires_at: "1960-01-01T00:00:00Z" }),
+        "upload=0; download=0; total=9223372036854775807; expire=1"
+      )
+    })
+  )
+
+  it.effect("answers HEAD as GET, without the body, whatever the answer is", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const path = Effect.fnUntraced(function* (body: object, action?: string) {
+        const made = yield* ask("POST /api/v1/subscriptions", { token, body })
+        if (action !== undefined) yield* ask(`POST /api/v1/subscriptions/${made.json["id"]}/${action}`, { token })
+        return made.json["config_path"] as string
+      })
+      const paths = [
+        yield* path({}),
+        yield* path({ expires_at: "2020-01-01T00:00:00Z" }),
+        yield* path({}, "suspend"),
+        "/s/unknown"
+      ]
+      const statuses: Array<number> = []
+      for (const each of paths) {
+        const [get, head] = [yield* ask(`GET ${each}`), yield* ask(`HEAD ${each}`)]
+        const shown = ({ headers }: Server.Answered) =>
+          [...headers].filter(([name]) => !["date", "keep-alive", "connection"].includes(name))
+        assert.deepStrictEqual([head.status, head.text, shown(head)], [get.status, "", shown(get)])
+        assert.strictEqual(head.headers.get("content-length"), String(Buffer.byteLength(get.text)))
+        assert.isNull(head.headers.get("set-cookie"))
+        statuses.push(get.status)
+      }
+      assert.deepStrictEqual(statuses, [200, 200, 403, 404])
+      const refused = yield* ask(`GET ${paths[2]}`)
+      assert.strictEqual(refused.headers.get("content-type"), "application/problem+json")
+      assert.strictEqual(refused.json["code"], "suspended")
+      const conditional = yield* ask(`GET ${paths[2]}`, { headers: { "if-none-match": "*" } })
+      assert.strictEqual(conditional.status, 403)
+    })
+  )
+
+  it.effect("tells a person whose config carries nothing why, and until when", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const tags = Effect.fnUntraced(function* (body: object) {
+        const made = yield* ask("POST /api/v1/subscriptions", { token, body })
+        const { json, status } = yield* ask(`GET ${made.json["config_path"]}`)
+        assert.strictEqual(status, 200)
+        const outbounds = json["outbounds"] as ReadonlyArray<{ readonly type: string; readonly tag: string }>
+        assert.sameMembers(
+          outbounds.map(({ type }) => type),
+          ["selector", "block"]
+        )
+        return outbounds.map(({ tag }) => tag)
+      })
+      assert.include(yield* tags({ expires_at: "2020-01-01T00:00:00Z" }), "expired on 2020-01-01 00:00 UTC")
+      assert.include(yield* tags({ max_traffic: 0 }), "over limit")
+      assert.include(yield* tags({}), "no server yet")
+
+      const group = yield* ask("POST /api/v1/groups", { token, body: { name: "nothing", max_traffic: 0 } })
+      const operator = { username: "dry", password: "a long enough password", role: "operator" }
+      const owner = yield* ask("POST /api/v1/users", { token, body: { ...operator, group_ids: [group.json["id"]] } })
+      assert.include(yield* tags({ owner_id: owner.json["id"] }), "provider over limit")
+    })
+  )
+
+  it.effect("answers what was rotated away or deleted as it answers what never was, in its own time", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const gone = Effect.fnUntraced(function* (end: string, path: string) {
+        const made = yield* ask("POST /api/v1/subscriptions", { token, body: {} })
+        assert.strictEqual((yield* ask(`GET ${made.json["config_path"]}`)).status, 200)
+        yield* ask(`${end} /api/v1/subscriptions/${made.json["id"]}${path}`, { token })
+        return made.json["config_path"] as string
+      })
+      const links = ["/s/unknown", "/s/mal%20formed", yield* gone("POST", "/rotate"), yield* gone("DELETE", "")]
+      const times = links.map((): Array<number> => [])
+      const bodies = new Set<string>()
+      for (let round = 0; round < 150; round++) {
+        for (const [index, link] of links.entries()) {
+          const began = performance.now()
+          const { status, text } = yield* ask(`GET ${link}`)
+          times[index]!.push(performance.now() - began)
+          bodies.add(`${status} ${text}`)
+        }
+      }
+      assert.strictEqual(bodies.size, 1)
+      const medians = times.map((each) => each.sort((a, b) => a - b)[each.length >> 1]!)
+      assert.isBelow(Math.max(...medians) / Math.min(...medians), 1.5)
     })
   )
 

@@ -34,12 +34,15 @@ const stores = Layer.mergeAll(MemoryStores.layer, Vault.Vault.layer(Redacted.mak
 /** What every listener of a process shares. */
 export const services = HttpServer.services.pipe(Layer.provideMerge(ControlPlane.layer), Layer.provideMerge(stores))
 
+/** What apps are told of where to find help. */
+export const pages = { supportUrl: "https://help.example.org/", profileWebPageUrl: "https://vpn.example.org/me" }
+
 /** Windows in whole seconds, so that tests see them turn; few polls at once, so that they see them refused. */
 const bounds = Layer.mergeAll(
   Layer.succeed(Grain.Grain, 1000),
   Layer.effect(
     Policy.Policy,
-    Effect.map(Policy.Policy, (policy) => ({ ...policy, polls: 3 }))
+    Effect.map(Policy.Policy, (policy) => ({ ...policy, ...pages, polls: 3 }))
   )
 )
 

@@ -1,5 +1,5 @@
 /** Wires the server: stores, rules, HTTP on its two doors, jobs. */
-import { ControlPlane, Grain, Spares } from "@vpnmgr/core"
+import { ControlPlane, Grain, Spares, Subscriptions } from "@vpnmgr/core"
 import { HttpServer, Jobs, Policy, Setup } from "@vpnmgr/http-server"
 import { Console, Effect, Layer } from "effect"
 import * as Logging from "../Logging.ts"
@@ -14,6 +14,7 @@ import * as Store from "./Store.ts"
 const policies = (settings: ServerSettings) =>
   Layer.mergeAll(
     Layer.succeed(Grain.Grain, settings.grain),
+    Layer.succeed(Subscriptions.RandomLinks, settings.randomLinks === "yes"),
     Layer.succeed(Spares.Policy, {
       minimum: settings.sparesMinimum,
       interval: settings.sparesInterval,
@@ -21,7 +22,13 @@ const policies = (settings: ServerSettings) =>
     }),
     Layer.effect(
       Policy.Policy,
-      Effect.map(Policy.Policy, (policy) => ({ ...policy, retention: settings.reportRetention }))
+      Effect.map(Policy.Policy, (policy) => ({
+        ...policy,
+        retention: settings.reportRetention,
+        updateInterval: settings.profileUpdateHours,
+        supportUrl: settings.supportUrl,
+        profileWebPageUrl: settings.profileWebPageUrl
+      }))
     )
   )
 

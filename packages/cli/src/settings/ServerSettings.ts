@@ -67,6 +67,31 @@ export const definitions = {
     metavar: "url",
     meaning: "What clients and nodes reach the server by; printed links begin with it. Default: where it listens."
   },
+  randomLinks: {
+    of: Value.OneOf(["yes", "no"]),
+    standard: "no",
+    metavar: "yes|no",
+    meaning:
+      "Whether a new subscription's link is random from the start. Otherwise it is its id, which shows when it was made."
+  },
+  profileUpdateHours: {
+    of: Value.Whole(1, 8760),
+    standard: "12",
+    metavar: "hours",
+    meaning: "How often apps should fetch their config."
+  },
+  supportUrl: {
+    of: Schema.NullOr(Value.Url),
+    standard: null,
+    metavar: "url",
+    meaning: "Where apps send a person who needs help."
+  },
+  profileWebPageUrl: {
+    of: Schema.NullOr(Value.Url),
+    standard: null,
+    metavar: "url",
+    meaning: "The page of a subscription that apps link to."
+  },
   grain: {
     of: Value.Span(1000),
     standard: "1h",
