@@ -208,11 +208,14 @@ TABLE report_key
   CONSTRAINT report_key_pkey PRIMARY KEY (node_id, spool, seq)
 
 TABLE session
-  id text NOT NULL
+  id uuid NOT NULL
   user_id uuid NOT NULL
   expires_at timestamp with time zone NOT NULL
   revoked_at timestamp with time zone
+  created_at timestamp with time zone NOT NULL
   CONSTRAINT session_pkey PRIMARY KEY (id)
+  CREATE INDEX session_expires_idx ON session USING btree (expires_at)
+  CREATE INDEX session_user_idx ON session USING btree (user_id, id)
 
 TABLE setting
   key text NOT NULL
@@ -302,12 +305,16 @@ TABLE user_account
   id uuid NOT NULL
   username text NOT NULL
   role text NOT NULL
-  password_hash text NOT NULL
+  password_hash text
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
+  is_disabled boolean NOT NULL DEFAULT false
+  deleted_at timestamp with time zone
   CONSTRAINT user_account_pkey PRIMARY KEY (id)
   CONSTRAINT user_account_role_check CHECK ((role = ANY (ARRAY['superuser'::text, 'operator'::text])))
-  CREATE UNIQUE INDEX user_account_username_key ON user_account USING btree (lower(username))
+  CREATE INDEX user_account_disabled_idx ON user_account USING btree (id) WHERE (is_disabled AND (deleted_at IS NULL))
+  CREATE INDEX user_account_superuser_idx ON user_account USING btree (id) WHERE ((role = 'superuser'::text) AND (deleted_at IS NULL))
+  CREATE UNIQUE INDEX user_account_username_key ON user_account USING btree (lower(username)) WHERE (deleted_at IS NULL)
 
 TABLE user_group
   id uuid NOT NULL

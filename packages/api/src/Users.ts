@@ -26,6 +26,8 @@ export const UserView = Wire.struct({
   username: User.Username,
   role: User.Role,
   groupIds: Schema.Array(Id.Uuid),
+  /** Who is disabled cannot sign in; its subscriptions go on being served. */
+  isDisabled: Schema.Boolean,
   allowance: AllowanceView,
   /** Bytes, rounded up. */
   usedBytes: Wire.Bytes,

@@ -87,7 +87,7 @@ export const aUser = Effect.fn("World.aUser")(function* (groupIds: ReadonlyArray
   const buckets = yield* BucketStore.BucketStore
   const id = anId()
   yield* users.insertUser(
-    { id, username: `u.${id}`, role: "operator", groupIds, createdAt: noon, updatedAt: noon },
+    { id, username: `u.${id}`, role: "operator", groupIds, isDisabled: false, createdAt: noon, updatedAt: noon },
     "$"
   )
   yield* buckets.insert(bucketOf("owner", id))

@@ -130,7 +130,7 @@ export class Directory extends Context.Service<
         yield* existingGroups(draft.groupIds)
         const now = yield* Instant.now
         const id = yield* Id.make
-        const user: User = { ...draft, id, createdAt: now, updatedAt: now }
+        const user: User = { ...draft, isDisabled: false, id, createdAt: now, updatedAt: now }
         yield* users.insertUser(user, passwordHash)
         yield* buckets.insert({
           ...owner(id),
@@ -218,12 +218,12 @@ export class Directory extends Context.Service<
       return Directory.of({
         createUser: (draft) => asSuperuser(createUser(draft)),
         getUser,
-        listUsers: (page) => Effect.andThen(onlySuperuser, users.listUsers(page)),
+        listUsers: (page) => Effect.andThen(onlySuperuser, users.listUsers({}, page)),
         setGroups: (id, groupIds) => asSuperuser(setGroups(id, groupIds)),
         resetUser: (id) => asSuperuser(resetUser(id)),
         createGroup: (draft) => asSuperuser(createGroup(draft)),
         getGroup: (id) => Effect.andThen(onlySuperuser, existingGroup(id)),
-        listGroups: (page) => Effect.andThen(onlySuperuser, users.listGroups(page)),
+        listGroups: (page) => Effect.andThen(onlySuperuser, users.listGroups({}, page)),
         changeGroup: (id, patch) => asSuperuser(changeGroup(id, patch)),
         removeGroup: (id) => asSuperuser(removeGroup(id))
       })

@@ -20,6 +20,8 @@ export const User = Wire.struct({
   username: Username,
   role: Role,
   groupIds: Schema.Array(Id.Uuid),
+  /** Who is disabled cannot sign in, and its sessions are refused; its subscriptions go on being served. */
+  isDisabled: Schema.Boolean,
   createdAt: Instant,
   updatedAt: Instant
 })

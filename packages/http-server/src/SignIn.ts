@@ -43,11 +43,12 @@ export class SignIn extends Context.Service<
         yield* attempts.begin(name)
         const found = yield* users.userByName(username)
         const isRight = yield* passwords.verify(found?.passwordHash ?? null, password)
-        if (found === null || !isRight) return yield* wrong
+        if (found === null || !isRight || found.user.isDisabled) return yield* wrong
         yield* attempts.succeeded(name)
         const id = yield* Effect.provideService(Id.make, SecureRandom.SecureRandom, random)
-        const expiresAt = (yield* Instant.now) + policy.session
-        yield* users.insertSession({ id, userId: found.user.id, expiresAt, revokedAt: null })
+        const createdAt = yield* Instant.now
+        const expiresAt = createdAt + policy.session
+        yield* users.insertSession({ id, userId: found.user.id, createdAt, expiresAt, revokedAt: null })
         const token = yield* tokens.sign({ sessionId: id, userId: found.user.id }, expiresAt)
         return { token, expiresAt, user: found.user }
       })
@@ -59,7 +60,9 @@ export class SignIn extends Context.Service<
         if (session === null || session.userId !== claims.userId) return null
         if (session.revokedAt !== null || session.expiresAt <= (yield* Instant.now)) return null
         const user = yield* users.user(session.userId)
-        return user === null ? null : { actor: { id: user.id, role: user.role }, sessionId: session.id }
+        return user === null || user.isDisabled
+          ? null
+          : { actor: { id: user.id, role: user.role }, sessionId: session.id }
       })
 
       return SignIn.of({

@@ -8,13 +8,15 @@ import { statements as inventory } from "./migrations/0002_inventory.ts"
 import { statements as subscriptions } from "./migrations/0003_subscriptions.ts"
 import { statements as usage } from "./migrations/0004_usage.ts"
 import { statements as nodeStates } from "./migrations/0005_node_states.ts"
+import { statements as accounts } from "./migrations/0006_people.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
   "0002_inventory": inventory,
   "0003_subscriptions": subscriptions,
   "0004_usage": usage,
-  "0005_node_states": nodeStates
+  "0005_node_states": nodeStates,
+  "0006_people": accounts
 }
 
 const table = "migration"

@@ -1,18 +1,29 @@
 /** Users, groups, memberships and sessions in PostgreSQL. */
-import type { Limits, User } from "@vpnmgr/core"
+import type { AuditLog, Limits, User } from "@vpnmgr/core"
 import { Id, UserStore } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { at, millis } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
 import * as PgTransaction from "./PgTransaction.ts"
 
-const userColumns = `u.id, u.username, u.role, ${millis("u.created_at")} AS "createdAt", ${millis("u.updated_at")} AS "updatedAt",
+const userColumns = `u.id, u.username, u.role, u.is_disabled AS "isDisabled", ${millis("u.created_at")} AS "createdAt", ${millis("u.updated_at")} AS "updatedAt",
   ARRAY(SELECT m.group_id FROM membership m WHERE m.user_id = u.id ORDER BY m.group_id) AS "groupIds"`
 
 const limitColumns = `max_traffic AS "maxTraffic", max_speed AS "maxSpeed", traffic_reset_period AS "trafficResetPeriod"`
 
 const groupColumns = `id, name, ${limitColumns}, ${millis("created_at")} AS "createdAt", ${millis("updated_at")} AS "updatedAt"`
+
+const sessionColumns = `id, user_id AS "userId", ${millis("created_at")} AS "createdAt",
+  ${millis("expires_at")} AS "expiresAt", ${millis("revoked_at")} AS "revokedAt"`
+
+type SecretRow = User.User & { readonly passwordHash: string }
+
+const secretOf = (row: SecretRow | undefined): UserStore.UserSecret | null => {
+  if (row === undefined) return null
+  const { passwordHash, ...user } = row
+  return { user, passwordHash }
+}
 
 type GrantRow = Limits.Limits & { readonly userId: string; readonly groupId: string }
 
@@ -29,9 +40,9 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
     const insertUser = Effect.fn("PgUserStore.insertUser")((user: User.User, passwordHash: string) =>
       atomic(
         Effect.andThen(
-          stored(sql`INSERT INTO user_account (id, username, role, password_hash, created_at, updated_at)
-            VALUES (${user.id}, ${user.username}, ${user.role}, ${passwordHash}, ${at(sql, user.createdAt)},
-              ${at(sql, user.updatedAt)})`),
+          stored(sql`INSERT INTO user_account (id, username, role, is_disabled, password_hash, created_at, updated_at)
+            VALUES (${user.id}, ${user.username}, ${user.role}, ${user.isDisabled}, ${passwordHash},
+              ${at(sql, user.createdAt)}, ${at(sql, user.updatedAt)})`),
           Effect.asVoid(join(user))
         )
       )
@@ -41,8 +52,9 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
       atomic(
         Effect.gen(function* () {
           const found = yield* stored(sql`UPDATE user_account SET username = ${user.username}, role = ${user.role},
-              created_at = ${at(sql, user.createdAt)}, updated_at = ${at(sql, user.updatedAt)}
-            WHERE id = ${user.id} RETURNING id`)
+              is_disabled = ${user.isDisabled}, created_at = ${at(sql, user.createdAt)},
+              updated_at = ${at(sql, user.updatedAt)}
+            WHERE id = ${user.id} AND deleted_at IS NULL RETURNING id`)
           if (found.length === 0) return
           yield* stored(sql`DELETE FROM membership WHERE user_id = ${user.id}`)
           yield* join(user)
@@ -50,15 +62,47 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
       )
     )
 
-    const userByName = Effect.fn("PgUserStore.userByName")(function* (username: string) {
-      const [row] = yield* stored(
-        sql<User.User & { readonly passwordHash: string }>`SELECT ${sql.literal(userColumns)},
-          u.password_hash AS "passwordHash" FROM user_account u WHERE lower(u.username) = lower(${username})`
+    const deleteUser = Effect.fn("PgUserStore.deleteUser")((id: string, instant: number) =>
+      atomic(
+        Effect.andThen(
+          stored(sql`UPDATE user_account SET deleted_at = ${at(sql, instant)}, password_hash = NULL
+            WHERE id = ${id} AND deleted_at IS NULL`),
+          written(sql`DELETE FROM membership WHERE user_id = ${id}`)
+        )
       )
-      if (row === undefined) return null
-      const { passwordHash, ...user } = row
-      return { user, passwordHash }
+    )
+
+    const secret = (which: Statement.Fragment) =>
+      Effect.map(
+        stored(sql<SecretRow>`SELECT ${sql.literal(userColumns)}, u.password_hash AS "passwordHash"
+          FROM user_account u WHERE u.deleted_at IS NULL AND ${which}`),
+        ([row]) => secretOf(row)
+      )
+
+    const listUsers = Effect.fn("PgUserStore.listUsers")((
+      filter: UserStore.UserFilter,
+      { after, limit }: AuditLog.Page
+    ) => {
+      const { groupId, isDisabled, role, search, username } = filter
+      return stored(
+        sql<User.User>`SELECT ${sql.literal(userColumns)} FROM user_account u WHERE ${sql.and([
+          sql`u.deleted_at IS NULL`,
+          ...(role === undefined
+            ? []
+            : [sql`u.role = ${sql.literal(role === "superuser" ? "'superuser'" : "'operator'")}`]),
+          ...(isDisabled === undefined ? [] : [isDisabled ? sql`u.is_disabled` : sql`NOT u.is_disabled`]),
+          ...(username === undefined ? [] : [sql`lower(u.username) = lower(${username})`]),
+          ...(search === undefined ? [] : [sql`strpos(lower(u.username), lower(${search})) > 0`]),
+          ...(groupId === undefined
+            ? []
+            : [sql`u.id IN (SELECT m.user_id FROM membership m WHERE m.group_id = ${groupId})`]),
+          ...(after === null ? [] : [sql`u.id > ${after}`])
+        ])} ORDER BY u.id LIMIT ${BigInt(limit)}::bigint`
+      )
     })
+
+    const changed = (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>) =>
+      Effect.map(stored(statement), (rows) => rows.length)
 
     const grantsOf = Effect.fn("PgUserStore.grantsOf")(function* (userIds: ReadonlyArray<string>) {
       const rows =
@@ -76,18 +120,33 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
       user: (id) =>
         Id.isUuid(id)
           ? Effect.map(
-              stored(sql<User.User>`SELECT ${sql.literal(userColumns)} FROM user_account u WHERE u.id = ${id}`),
+              stored(sql<User.User>`SELECT ${sql.literal(userColumns)} FROM user_account u
+                WHERE u.id = ${id} AND u.deleted_at IS NULL`),
               ([row]) => row ?? null
             )
           : Effect.succeed(null),
-      userByName,
+      userByName: (username) => secret(sql`lower(u.username) = lower(${username})`),
+      keepUser: (id) => (Id.isUuid(id) ? secret(sql`u.id = ${id} FOR SHARE OF u`) : Effect.succeed(null)),
+      setPassword: (id, passwordHash, replaces) =>
+        Effect.map(
+          changed(sql`UPDATE user_account SET password_hash = ${passwordHash} WHERE id = ${id} AND deleted_at IS NULL
+            AND (${replaces}::text IS NULL OR password_hash = ${replaces}) RETURNING id`),
+          (count) => count > 0
+        ),
+      deleteUser,
       countUsers: Effect.map(
-        stored(sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM user_account`),
+        stored(
+          sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM user_account WHERE deleted_at IS NULL`
+        ),
         ([row]) => row!.count
       ),
-      listUsers: ({ after, limit }) =>
-        stored(sql<User.User>`SELECT ${sql.literal(userColumns)} FROM user_account u
-          WHERE ${after}::uuid IS NULL OR u.id > ${after}::uuid ORDER BY u.id LIMIT ${BigInt(limit)}::bigint`),
+      countSuperusers: (except) =>
+        Effect.map(
+          stored(sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM user_account
+            WHERE role = 'superuser' AND NOT is_disabled AND deleted_at IS NULL AND id <> ${except}`),
+          ([row]) => row!.count
+        ),
+      listUsers,
       insertGroup: (group) =>
         written(sql`INSERT INTO user_group (id, name, max_traffic, max_speed, traffic_reset_period, created_at, updated_at)
           VALUES (${group.id}, ${group.name}, ${group.maxTraffic}, ${group.maxSpeed}, ${group.trafficResetPeriod},
@@ -107,9 +166,11 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
               ([row]) => row ?? null
             )
           : Effect.succeed(null),
-      listGroups: ({ after, limit }) =>
+      listGroups: ({ search = "" }, { after, limit }) =>
         stored(sql<User.Group>`SELECT ${sql.literal(groupColumns)} FROM user_group
-          WHERE ${after}::uuid IS NULL OR id > ${after}::uuid ORDER BY id LIMIT ${BigInt(limit)}::bigint`),
+          WHERE (${after}::uuid IS NULL OR id > ${after}::uuid)
+            AND (${search} = '' OR strpos(lower(name), lower(${search})) > 0)
+          ORDER BY id LIMIT ${BigInt(limit)}::bigint`),
       usersIn: (groupId) =>
         Effect.map(
           stored(sql<{ readonly id: string }>`SELECT user_id AS id FROM membership WHERE group_id = ${groupId}
@@ -118,16 +179,34 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
         ),
       grantsOf,
       insertSession: (session) =>
-        written(sql`INSERT INTO session (id, user_id, expires_at, revoked_at)
-          VALUES (${session.id}, ${session.userId}, ${at(sql, session.expiresAt)}, ${at(sql, session.revokedAt)})`),
+        written(sql`INSERT INTO session (id, user_id, created_at, expires_at, revoked_at)
+          VALUES (${session.id}, ${session.userId}, ${at(sql, session.createdAt)}, ${at(sql, session.expiresAt)},
+            ${at(sql, session.revokedAt)})`),
       session: (id) =>
-        Effect.map(
-          stored(sql<UserStore.Session>`SELECT id, user_id AS "userId", ${sql.literal(millis("expires_at"))} AS "expiresAt",
-            ${sql.literal(millis("revoked_at"))} AS "revokedAt" FROM session WHERE id = ${id}`),
-          ([row]) => row ?? null
+        Id.isUuid(id)
+          ? Effect.map(
+              stored(sql<UserStore.Session>`SELECT ${sql.literal(sessionColumns)} FROM session WHERE id = ${id}`),
+              ([row]) => row ?? null
+            )
+          : Effect.succeed(null),
+      listSessions: (userId, instant, { after, limit }) =>
+        stored(
+          sql<UserStore.Session>`SELECT ${sql.literal(sessionColumns)} FROM session WHERE ${sql.and([
+            sql`revoked_at IS NULL AND expires_at > ${at(sql, instant)}`,
+            ...(userId === null ? [] : [sql`user_id = ${userId}`]),
+            ...(after === null ? [] : [sql`id > ${after}`])
+          ])} ORDER BY id LIMIT ${BigInt(limit)}::bigint`
         ),
+      renewSession: (id, expiresAt) =>
+        written(sql`UPDATE session SET expires_at = ${at(sql, expiresAt)} WHERE id = ${id}`),
       revokeSession: (id, instant) =>
-        written(sql`UPDATE session SET revoked_at = ${at(sql, instant)} WHERE id = ${id} AND revoked_at IS NULL`)
+        written(sql`UPDATE session SET revoked_at = ${at(sql, instant)} WHERE id = ${id} AND revoked_at IS NULL`),
+      revokeSessions: (userId, instant, except) =>
+        changed(sql`UPDATE session SET revoked_at = ${at(sql, instant)} WHERE user_id = ${userId} AND revoked_at IS NULL
+          AND expires_at > ${at(sql, instant)} AND id IS DISTINCT FROM ${except}::uuid RETURNING id`),
+      removeExpired: (by, limit) =>
+        changed(sql`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ${at(sql, by)}
+          ORDER BY expires_at LIMIT ${BigInt(limit)}::bigint FOR UPDATE SKIP LOCKED) RETURNING id`)
     })
   })
 )

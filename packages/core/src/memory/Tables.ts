@@ -83,6 +83,7 @@ export interface Tables {
   lastNumber: number
   settings: Rows<string>
   audit: Rows<AuditRecord>
+  /** Without the deleted: in memory nothing refers to them but by id. */
   users: Rows<{ readonly user: User; readonly passwordHash: string }>
   usersByName: Rows<string>
   groups: Rows<Group>

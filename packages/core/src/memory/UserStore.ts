@@ -1,8 +1,10 @@
 /** Users, groups and sessions in memory. */
 import { Effect, HashMap, Layer } from "effect"
+import type { Instant } from "../Instant.ts"
 import type { Grant } from "../Limits.ts"
 import { AlreadyExists, StoreError } from "../Transaction.ts"
 import type { User } from "../User.ts"
+import type { Session, UserFilter } from "../UserStore.ts"
 import { UserStore } from "../UserStore.ts"
 import { Memory } from "./Memory.ts"
 import type { Tables } from "./Tables.ts"
@@ -34,6 +36,26 @@ const grants = (tables: Readonly<Tables>, userId: string): ReadonlyArray<Grant> 
     })
   )
 
+const contains = (text: string, part: string | undefined) =>
+  part === undefined || text.toLowerCase().includes(part.toLowerCase())
+
+const isWanted =
+  ({ groupId, isDisabled, role, search, username }: UserFilter) =>
+  (user: User) =>
+    (role === undefined || user.role === role) &&
+    (groupId === undefined || user.groupIds.includes(groupId)) &&
+    (isDisabled === undefined || user.isDisabled === isDisabled) &&
+    (username === undefined || nameOf(user) === username.toLowerCase()) &&
+    contains(user.username, search)
+
+const isGood =
+  (at: Instant, userId: string | null) =>
+  (session: Session): boolean =>
+    session.revokedAt === null && session.expiresAt > at && (userId === null || session.userId === userId)
+
+const goodSessions = (tables: Readonly<Tables>, at: Instant, userId: string | null) =>
+  [...HashMap.values(tables.sessions)].filter(isGood(at, userId))
+
 export const layer = Layer.effect(
   UserStore,
   Effect.map(Memory, ({ read, write }) =>
@@ -44,11 +66,32 @@ export const layer = Layer.effect(
           const before = find(tables.users, user.id)
           return before === undefined ? undefined : put(tables, user, before.passwordHash)
         }),
+      setPassword: (id, passwordHash, replaces) =>
+        write((tables) => {
+          const row = find(tables.users, id)
+          if (row === undefined || (replaces !== null && row.passwordHash !== replaces)) return false
+          tables.users = HashMap.set(tables.users, id, { ...row, passwordHash })
+          return true
+        }),
+      deleteUser: (id, _at) =>
+        write((tables) => {
+          const row = find(tables.users, id)
+          if (row === undefined) return
+          tables.usersByName = HashMap.remove(tables.usersByName, nameOf(row.user))
+          tables.users = HashMap.remove(tables.users, id)
+        }),
       user: (id) => read((tables) => find(tables.users, id)?.user ?? null),
       userByName: (username) =>
         read((tables) => find(tables.users, find(tables.usersByName, username.toLowerCase()) ?? "") ?? null),
+      keepUser: (id) => read((tables) => find(tables.users, id) ?? null),
       countUsers: read((tables) => HashMap.size(tables.users)),
-      listUsers: (page) => read((tables) => oldest(users(tables), page)),
+      countSuperusers: (except) =>
+        read(
+          (tables) =>
+            users(tables).filter(({ id, isDisabled, role }) => role === "superuser" && !isDisabled && id !== except)
+              .length
+        ),
+      listUsers: (filter, page) => read((tables) => oldest(users(tables).filter(isWanted(filter)), page)),
       insertGroup: (group) =>
         write((tables) => {
           tables.groups = HashMap.set(tables.groups, group.id, group)
@@ -67,7 +110,13 @@ export const layer = Layer.effect(
           )
         }),
       group: (id) => read((tables) => find(tables.groups, id) ?? null),
-      listGroups: (page) => read((tables) => oldest(HashMap.values(tables.groups), page)),
+      listGroups: ({ search }, page) =>
+        read((tables) =>
+          oldest(
+            [...HashMap.values(tables.groups)].filter(({ name }) => contains(name, search)),
+            page
+          )
+        ),
       usersIn: (groupId) =>
         read((tables) =>
           byId(users(tables))
@@ -80,11 +129,37 @@ export const layer = Layer.effect(
           tables.sessions = HashMap.set(tables.sessions, session.id, session)
         }),
       session: (id) => read((tables) => find(tables.sessions, id) ?? null),
+      listSessions: (userId, at, page) => read((tables) => oldest(goodSessions(tables, at, userId), page)),
+      renewSession: (id, expiresAt) =>
+        write((tables) => {
+          const session = find(tables.sessions, id)
+          if (session !== undefined) tables.sessions = HashMap.set(tables.sessions, id, { ...session, expiresAt })
+        }),
       revokeSession: (id, at) =>
         write((tables) => {
           const session = find(tables.sessions, id)
           if (session === undefined || session.revokedAt !== null) return
           tables.sessions = HashMap.set(tables.sessions, id, { ...session, revokedAt: at })
+        }),
+      revokeSessions: (userId, at, except) =>
+        write((tables) => {
+          const ended = goodSessions(tables, at, userId).filter(({ id }) => id !== except)
+          tables.sessions = HashMap.setMany(
+            tables.sessions,
+            ended.map((session) => [session.id, { ...session, revokedAt: at }])
+          )
+          return ended.length
+        }),
+      removeExpired: (by, limit) =>
+        write((tables) => {
+          const expired = [...HashMap.values(tables.sessions)]
+            .filter(({ expiresAt }) => expiresAt <= by)
+            .slice(0, limit)
+          tables.sessions = HashMap.removeMany(
+            tables.sessions,
+            expired.map(({ id }) => id)
+          )
+          return expired.length
         })
     })
   )
