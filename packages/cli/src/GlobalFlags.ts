@@ -48,8 +48,17 @@ export const TokenFile = GlobalFlag.Setting("token-file")({
   )
 })
 
+/** The operator in whose name a superuser asks. */
+export const ActFor = GlobalFlag.Setting("act-for")({
+  flag: Flag.String("act-for").pipe(
+    Flag.withMetavar("user"),
+    Flag.withDescription("Ask in an operator's name, by its name or id: for superusers; the audit trail names both"),
+    Flag.optional
+  )
+})
+
 /** All of them, for the root command. */
-export const all = [Json, ConfigFile, DataDirectory, ServerUrl, TokenFile] as const
+export const all = [Json, ActFor, ConfigFile, DataDirectory, ServerUrl, TokenFile] as const
 
 /** The settings file to read: the flag's, `VPNMGR_CONFIG`'s, `./vpnmgr.toml`, or none. */
 export const settingsFile = Effect.map(ConfigFile, (flag) =>

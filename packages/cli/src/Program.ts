@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { agent } from "./commands/Agent.ts"
+import { completion } from "./commands/Completion.ts"
 import { config } from "./commands/Config.ts"
 import { group } from "./commands/Group.ts"
 import { inbound } from "./commands/Inbound.ts"
@@ -16,8 +17,10 @@ import { spares } from "./commands/Spares.ts"
 import { subscription } from "./commands/Subscription.ts"
 import { token } from "./commands/Token.ts"
 import { user } from "./commands/User.ts"
+import * as ExitCode from "./ExitCode.ts"
 import { Failed } from "./Failed.ts"
 import * as GlobalFlags from "./GlobalFlags.ts"
+import { printable } from "./output/Text.ts"
 import { BadSettings } from "./settings/Sources.ts"
 import { version } from "./Version.ts"
 
@@ -27,7 +30,7 @@ export const root = Command.make("vpnmgr").pipe(
     "Who may use the VPN, how much, and through which nodes: the server, the agent, the administration"
   ),
   Command.withSubcommands([
-    { group: "Run", commands: [serve, agent, migrate, config, key] },
+    { group: "Run", commands: [serve, agent, migrate, config, key, completion((): Command.Command.Any => root)] },
     { group: "People", commands: [setup, login, logout, status, user, group] },
     { group: "Traffic", commands: [node, token, inbound, subscription, spares] },
     { group: "Look back", commands: [audit, quarantine] }
@@ -48,9 +51,9 @@ const presenter = CliOutput.layerPresenter({
       : CliOutput.defaultPresenter.present(event)
 })
 
-const settings = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+const settings = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })
 
-const usageError = 2
+const [done, failure, usageError, interrupted] = [0, 1, 2, 130] as const satisfies ReadonlyArray<ExitCode.ExitCode>
 
 /** Says on stderr why it failed: in words, or the API's problem with `--json`. */
 const complain = (error: unknown, json: boolean) => {
@@ -60,23 +63,24 @@ const complain = (error: unknown, json: boolean) => {
   return Console.error(
     words
       .split("\n")
-      .map((line) => `vpnmgr: ${line}`)
+      .map((line) => `vpnmgr: ${printable(line)}`)
       .join("\n")
   )
 }
 
-/** Runs the command line and answers the exit code: 0 done, 1 failed, 2 not a command. */
-export const run = (argv: ReadonlyArray<string>): Promise<number> =>
+/** Runs the command line and answers the exit code. */
+export const run = (argv: ReadonlyArray<string>): Promise<ExitCode.ExitCode> =>
   Command.runWith(root, { version })(argv).pipe(
     Effect.provide(Layer.mergeAll(NodeServices.layer, settings, presenter)),
     Effect.exit,
-    Effect.flatMap((exit) => {
-      if (Exit.isSuccess(exit)) return Effect.succeed(0)
-      if (Cause.hasInterruptsOnly(exit.cause)) return Effect.succeed(130)
+    Effect.flatMap((exit): Effect.Effect<ExitCode.ExitCode> => {
+      if (Exit.isSuccess(exit)) return Effect.succeed(done)
+      if (Cause.hasInterruptsOnly(exit.cause)) return Effect.succeed(interrupted)
       const error = Cause.squash(exit.cause)
       if (CliError.isCliError(error) && error._tag === "ShowHelp")
-        return Effect.succeed(error.errors.length > 0 ? usageError : 0)
-      return Effect.as(complain(error, argv.includes("--json")), 1)
+        return Effect.succeed(error.errors.length > 0 ? usageError : done)
+      const code = error instanceof Failed ? ExitCode.of(error) : failure
+      return Effect.as(complain(error, argv.includes("--json")), code)
     }),
     Effect.runPromise
   )

@@ -11,6 +11,13 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
   process.exit(1)
 }
 
+/** Whoever reads may stop reading, as `head` does: then there is nothing more to do. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+
 enableCompileCache()
 const { run } = await import("./Program.ts")
-process.exit(await run(process.argv.slice(2)))
+const code = await run(process.argv.slice(2))
+
+/** A pipe takes 64 KiB at once; what is left would be lost with the process. */
+for (const stream of [process.stdout, process.stderr]) await new Promise((taken) => stream.write("", taken))
+process.exit(code)

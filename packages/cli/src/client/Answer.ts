@@ -1,11 +1,12 @@
 /** What a command does with the API: ask, print the answer, and put a refusal into words. */
 import type { HttpClientResponse } from "effect/http"
-import type { Scope } from "effect"
-import { Console, Effect, Schema } from "effect"
+import type { Prompt } from "effect/cli"
+import { Console, Effect, Option, Schema } from "effect"
 import { Failed, failed } from "../Failed.ts"
-import { Json } from "../GlobalFlags.ts"
-import type { BadSettings } from "../settings/Sources.ts"
-import type { connect, Connection } from "./Connection.ts"
+import { ActFor, Json } from "../GlobalFlags.ts"
+import { isTerminal } from "../output/Terminal.ts"
+import { printableJson } from "../output/Text.ts"
+import type { Connection } from "./Connection.ts"
 
 /** Makes a call answer what was decoded and what was sent, so that `--json` can print the latter. */
 export const both = { responseMode: "decoded-and-response" } as const
@@ -37,9 +38,10 @@ const inWords = ({ detail, errors = [] }: typeof Problem.Type): string =>
 
 const unanswered = (error: unknown): Failed => {
   const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : ""
-  if (tag === "SchemaError") return failed(`this is not as the API wants it: ${String((error as Error).message)}`)
-  if (tag === "HttpClientError") return failed(`the server does not answer: ${String((error as Error).message)}`)
-  return failed(String(error))
+  const words = error instanceof Error ? error.message : String(error)
+  if (tag === "SchemaError") return failed(`this is not as the API wants it: ${words}`)
+  if (tag === "HttpClientError") return new Failed({ message: `the server does not answer: ${words}`, status: 503 })
+  return failed(words)
 }
 
 /** Turns whatever a call fails with into a `Failed`. */
@@ -47,37 +49,56 @@ export const refused = (error: unknown): Failed => {
   if (error instanceof Failed) return error
   const { errors, ...rest } = error as Partial<typeof Problem.Type>
   const found = Schema.decodeUnknownOption(Problem)({ ...rest, ...(errors === undefined ? {} : { errors }) })
-  return found._tag === "Some" ? new Failed({ message: inWords(found.value), problem: found.value }) : unanswered(error)
+  if (found._tag === "None") return unanswered(error)
+  return new Failed({ message: inWords(found.value), problem: found.value, status: found.value.status })
 }
 
-/** Connects, and hands the connection on. */
+/** Connects as the flags say, in an operator's name where one is given, and hands the connection on. */
 export const withServer = <A, E, R>(use: (connection: Connection) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const { connect } = yield* Effect.promise(() => import("./Connection.ts"))
+    const [{ connect, Sending }, { Reference, resolve }] = yield* Effect.promise(() =>
+      Promise.all([import("./Connection.ts"), import("./References.ts")])
+    )
     const connection = yield* connect
-    return yield* Effect.mapError(use(connection), refused)
+    const name = Option.getOrUndefined(yield* ActFor)
+    if (name === undefined) return yield* Effect.mapError(use(connection), refused)
+    const { user } = yield* Effect.mapError(resolve(connection.client, { user: new Reference("user", name) }), refused)
+    return yield* use(connection).pipe(
+      Effect.provideService(Sending, { [actForHeader]: user }),
+      Effect.mapError(refused)
+    )
   }).pipe(Effect.scoped)
+
+/** The header that names the operator a superuser acts for. */
+const actForHeader = "vpnmgr-act-for"
+
+/** What a call made with `both` answers. */
+export type Reply<A> = Effect.Effect<readonly [A, HttpClientResponse.HttpClientResponse], unknown, Prompt.Environment>
+
+/** Prints JSON as it came; on a terminal with everything escaped that a terminal may act on. */
+export const printJson = (text: string) => Console.log(isTerminal() ? printableJson(text) : text)
+
+/** The version to name in `--if-match`, where the answer has one. */
+const versionOf = (response: HttpClientResponse.HttpClientResponse): string => {
+  const tag = response.headers["etag"]
+  return tag === undefined ? "" : `\n\nVersion ${tag.replaceAll('"', "")} (for --if-match)`
+}
 
 /** Prints an answer: the API's JSON with `--json`, `view` of it otherwise. */
 export const print = Effect.fn("Answer.print")(function* <A>(
-  answer: readonly [A, HttpClientResponse.HttpClientResponse],
+  [value, response]: readonly [A, HttpClientResponse.HttpClientResponse],
   view: (value: A) => string
 ) {
-  const [value, response] = answer
-  if (!(yield* Json)) return yield* Console.log(view(value))
+  if (!(yield* Json)) return yield* Console.log(view(value) + versionOf(response))
   const text = yield* Effect.mapError(response.text, unanswered)
-  if (text !== "") yield* Console.log(text)
+  if (text !== "") yield* printJson(text)
 })
 
-type Reply<A, E, R> = Effect.Effect<[A, HttpClientResponse.HttpClientResponse], E, R>
-
 /** Asks the server and prints the answer. */
-export const ask = <A, E, R>(
-  call: (client: Connection["client"], connection: Connection) => Reply<A, E, R>,
+export const ask = <A>(
+  call: (connection: Connection) => Reply<A>,
   view: (value: A, connection: Connection) => string
-): Effect.Effect<void, Failed | BadSettings, Exclude<R, Scope.Scope> | AskNeeds> =>
+) =>
   withServer((connection) =>
-    Effect.flatMap(call(connection.client, connection), (answer) => print(answer, (value) => view(value, connection)))
+    Effect.flatMap(call(connection), (answer) => print(answer, (value) => view(value, connection)))
   )
-
-type AskNeeds = Effect.Services<ReturnType<typeof print>> | Exclude<Effect.Services<typeof connect>, Scope.Scope>

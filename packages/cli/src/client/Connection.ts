@@ -4,8 +4,8 @@
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Client } from "@vpnmgr/api"
-import { Effect, Layer, Option, Redacted } from "effect"
-import { FetchHttpClient } from "effect/http"
+import { Context, Effect, Layer, Option, Redacted } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import * as fs from "node:fs"
 import { failed } from "../Failed.ts"
 import { ServerUrl, TokenFile } from "../GlobalFlags.ts"
@@ -21,6 +21,22 @@ export interface Connection {
   readonly publicUrl: string
   readonly isLocal: boolean
 }
+
+/** Headers that go with every request of whoever runs under it. */
+export const Sending = Context.Reference<Readonly<Record<string, string>>>("@vpnmgr/cli/Sending", {
+  defaultValue: () => ({})
+})
+
+/** Makes the contract's client over a way to send requests, with the headers of `Sending`. */
+const clientOver = (http: HttpClient.HttpClient, baseUrl: string, token: Redacted.Redacted | null) =>
+  Client.make({ baseUrl, token }).pipe(
+    Effect.provideService(
+      HttpClient.HttpClient,
+      HttpClient.mapRequestEffect(http, (request) =>
+        Effect.map(Sending, (headers) => HttpClientRequest.setHeaders(request, headers))
+      )
+    )
+  )
 
 /** The `--url` to speak to, checked: a password must not cross the network in the clear. */
 export const remoteUrl = Effect.gen(function* () {
@@ -49,7 +65,8 @@ const tokenFor = Effect.fnUntraced(function* (url: string) {
 
 /** Connects to a server over the network, with or without a token. */
 export const remote = (url: string, token: Redacted.Redacted | null) =>
-  Client.make({ baseUrl: url, token }).pipe(
+  HttpClient.HttpClient.pipe(
+    Effect.flatMap((http) => clientOver(http, url, token)),
     Effect.provide(FetchHttpClient.layer),
     Effect.map((client): Connection => ({ client, publicUrl: url, isLocal: false }))
   )
@@ -65,7 +82,7 @@ const local = Effect.gen(function* () {
     )
   const note = yield* readNote(directory)
   const http = yield* Layer.build(NodeHttpClient.layerNodeHttpOptions({ socketPath: socket, keepAlive: false }))
-  const client = yield* Client.make({ baseUrl: "http://localhost", token: null }).pipe(Effect.provide(http))
+  const client = yield* clientOver(Context.get(http, HttpClient.HttpClient), "http://localhost", null)
   return { client, publicUrl: note?.publicUrl ?? "", isLocal: true } satisfies Connection
 })
 

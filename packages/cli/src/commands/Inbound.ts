@@ -2,11 +2,11 @@
 import type { Inbounds } from "@vpnmgr/api"
 import { Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { ask, both, present } from "../client/Answer.ts"
+import { both, present } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
-import { fields, table } from "../output/Table.ts"
+import { fields } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
-import { nodeFlag } from "./Node.ts"
+import * as Verb from "./Verb.ts"
 
 const settingsLines = (settings: Inbounds.SettingsView): ReadonlyArray<readonly [string, string | null]> => {
   if (settings.protocol === "shadowsocks") return []
@@ -58,7 +58,7 @@ const multiplier = Flag.String("traffic-multiplier").pipe(
 )
 
 const common = {
-  nodeId: nodeFlag,
+  nodeId: Inputs.referenceFlag("node", "The node it is on").pipe(Flag.withAlias("n")),
   host: Flag.String("host").pipe(Flag.withDescription("The name or address clients connect to")),
   port,
   listen: Inputs.text("listen", "address", "The address the node listens on; every one by default"),
@@ -71,9 +71,12 @@ const serverName = Flag.String("server-name").pipe(
   Flag.withDescription("vless: the TLS server it hides behind; hysteria2: the name in the certificate")
 )
 
-const vless = Command.make(
-  "vless",
-  {
+const vless = Verb.verb("vless", {
+  description: "vless over REALITY with XTLS vision: TCP",
+  examples: [
+    "vpnmgr inbound create vless --node 01994a40 --host vpn.example.org --port 443 --server-name www.example.com"
+  ],
+  flags: {
     ...common,
     serverName,
     handshakeHost: Inputs.text(
@@ -81,139 +84,93 @@ const vless = Command.make(
       "host",
       "Where the server it hides behind is reached; its name by default"
     ),
-    handshakePort: Flag.Int("handshake-port").pipe(
-      Flag.withDescription("The port there; default 443"),
-      Flag.map((value): number | undefined => value),
-      Flag.withDefault(undefined)
-    )
+    handshakePort: Inputs.whole("handshake-port", "port", "The port there; default 443")
   },
-  ({ handshakeHost, handshakePort, serverName, ...rest }) => {
+  headers: "create",
+  call: (client, { handshakeHost, handshakePort, serverName, ...rest }) => {
     const settings = { protocol: "vless", serverName, handshakeHost, handshakePort } as const
-    return ask(
-      (client) => client.inbounds.create({ payload: present({ ...rest, settings: present(settings) }), ...both }),
-      one
-    )
-  }
-).pipe(
-  Command.withDescription("vless over REALITY with XTLS vision: TCP"),
-  Command.withExamples([
-    {
-      command:
-        "vpnmgr inbound create vless --node 01994a40-0c2d-7b1f-b6a0-112233445566 --host vpn.example.org --port 443 --server-name www.example.com"
-    }
-  ])
-)
+    return client.inbounds.create({ payload: present({ ...rest, settings: present(settings) }), ...both })
+  },
+  view: one
+})
 
-const shadowsocks = Command.make("shadowsocks", common, (payload) =>
-  ask(
-    (client) =>
-      client.inbounds.create({
-        payload: present({ ...payload, settings: { protocol: "shadowsocks" } as const }),
-        ...both
-      }),
-    one
-  )
-).pipe(
-  Command.withDescription("Shadowsocks 2022: TCP and UDP"),
-  Command.withExamples([
-    {
-      command:
-        "vpnmgr inbound create shadowsocks --node 01994a40-0c2d-7b1f-b6a0-112233445566 --host 127.0.0.1 --port 8388"
-    }
-  ])
-)
+const shadowsocks = Verb.verb("shadowsocks", {
+  description: "Shadowsocks 2022: TCP and UDP",
+  examples: ["vpnmgr inbound create shadowsocks --node 01994a40 --host 127.0.0.1 --port 8388"],
+  flags: common,
+  headers: "create",
+  call: (client, given) =>
+    client.inbounds.create({ payload: present({ ...given, settings: { protocol: "shadowsocks" } as const }), ...both }),
+  view: one
+})
 
-const hysteria2 = Command.make(
-  "hysteria2",
-  {
+const hysteria2 = Verb.verb("hysteria2", {
+  description: "Hysteria 2: QUIC; without certificate files the agent makes a certificate",
+  examples: [
+    "vpnmgr inbound create hysteria2 --node 01994a40 --host vpn.example.org --port 443 --server-name vpn.example.org"
+  ],
+  flags: {
     ...common,
     serverName,
     certificatePath: Inputs.text("certificate-path", "file", "The certificate chain on the node, PEM"),
     keyPath: Inputs.text("key-path", "file", "The private key on the node, PEM")
   },
-  ({ certificatePath, keyPath, serverName, ...rest }) => {
+  headers: "create",
+  call: (client, { certificatePath, keyPath, serverName, ...rest }) => {
     const settings = { protocol: "hysteria2", serverName, certificatePath, keyPath } as const
-    return ask(
-      (client) => client.inbounds.create({ payload: present({ ...rest, settings: present(settings) }), ...both }),
-      one
-    )
-  }
-).pipe(
-  Command.withDescription("Hysteria 2: QUIC; without certificate files the agent makes a certificate"),
-  Command.withExamples([
-    {
-      command:
-        "vpnmgr inbound create hysteria2 --node 01994a40-0c2d-7b1f-b6a0-112233445566 --host vpn.example.org --port 443 --server-name vpn.example.org"
-    }
-  ])
-)
+    return client.inbounds.create({ payload: present({ ...rest, settings: present(settings) }), ...both })
+  },
+  view: one
+})
 
 const create = Command.make("create").pipe(
   Command.withDescription("Create an inbound; its keys are made"),
   Command.withSubcommands([vless, shadowsocks, hysteria2])
 )
 
-const list = Command.make(
-  "list",
-  {
-    ...Inputs.page,
-    node: Inputs.idFlag("node", "Only of this node").pipe(
-      Flag.map((value): string | undefined => value),
-      Flag.withDefault(undefined)
-    )
-  },
-  ({ node, ...page }) =>
-    ask(
-      (client) => client.inbounds.list({ query: { ...page, node_id: node }, ...both }),
-      ({ items, nextCursor }) =>
-        table(
-          [
-            ["id", (inbound) => inbound.id],
-            ["protocol", (inbound) => inbound.protocol],
-            ["clients use", (inbound) => `${inbound.host}:${inbound.port}`],
-            ["node", (inbound) => inbound.nodeId],
-            ["geo", (inbound) => inbound.geo ?? ""],
-            ["active", (inbound) => Show.yes(inbound.isActive)],
-            ["in configs", (inbound) => Show.yes(inbound.isServable)]
-          ],
-          items,
-          "There are no inbounds. `vpnmgr inbound create` makes one."
-        ) + Show.more(nextCursor)
-    )
-).pipe(Command.withDescription("List inbounds"), Command.withExamples([{ command: "vpnmgr inbound list" }]))
+const list = Verb.list("list", {
+  description: "List inbounds",
+  examples: ["vpnmgr inbound list", "vpnmgr inbound list --node 01994a40"],
+  flags: { node: Inputs.optionalReference("node", "Only of this node") },
+  call: (client, { node }, page) => client.inbounds.list({ query: { ...page, node_id: node }, ...both }),
+  columns: [
+    ["id", (inbound) => inbound.id],
+    ["protocol", (inbound) => inbound.protocol],
+    ["clients use", (inbound) => `${inbound.host}:${inbound.port}`],
+    ["node", (inbound) => inbound.nodeId],
+    ["geo", (inbound) => inbound.geo ?? ""],
+    ["active", (inbound) => Show.yes(inbound.isActive)],
+    ["in configs", (inbound) => Show.yes(inbound.isServable)]
+  ],
+  none: "There are no inbounds. `vpnmgr inbound create` makes one."
+})
 
-const show = Command.make("show", { id: Inputs.id("inbound") }, ({ id }) =>
-  ask((client) => client.inbounds.get({ params: { id }, ...both }), one)
-).pipe(
-  Command.withDescription("Show an inbound, without its private keys"),
-  Command.withExamples([{ command: "vpnmgr inbound show 01994a42-3344-7556-8677-8899aabbccdd" }])
-)
+const show = Verb.verb("show", {
+  description: "Show an inbound, without its private keys",
+  examples: ["vpnmgr inbound show 01994a42"],
+  flags: { inbound: Inputs.it("inbound") },
+  call: (client, { inbound }) => client.inbounds.get({ params: { id: inbound }, ...both }),
+  view: one
+})
 
-const change = Command.make(
-  "change",
-  {
-    id: Inputs.id("inbound"),
+const change = Verb.verb("change", {
+  description: "Change an inbound; what is left out stays",
+  examples: ["vpnmgr inbound change 01994a42 --active no"],
+  flags: {
+    inbound: Inputs.it("inbound"),
     host: Inputs.text("host", "host", "The name or address clients connect to"),
-    port: port.pipe(
-      Flag.map((value): number | undefined => value),
-      Flag.withDefault(undefined)
-    ),
+    port: Inputs.whole("port", "port", "The port clients connect to, 1 to 65535"),
     listen: common.listen,
     geo: Inputs.clearable("geo", "text", "Where it comes out"),
     purpose: Inputs.clearable("purpose", "text", "What it is for"),
-    isActive: Flag.Literals("active", ["yes", "no"]).pipe(
-      Flag.withDescription("Whether it is served and stands in configs"),
-      Flag.map((value): boolean | undefined => value === "yes"),
-      Flag.withDefault(undefined)
-    ),
+    isActive: Inputs.truth("active", "Whether it is served and stands in configs"),
     trafficMultiplier: multiplier
   },
-  ({ id, ...payload }) =>
-    ask((client) => client.inbounds.change({ params: { id }, payload: present(payload), ...both }), one)
-).pipe(
-  Command.withDescription("Change an inbound; what is left out stays"),
-  Command.withExamples([{ command: "vpnmgr inbound change 01994a42-3344-7556-8677-8899aabbccdd --active no" }])
-)
+  headers: "change",
+  call: (client, { inbound, ...payload }) =>
+    client.inbounds.change({ params: { id: inbound }, payload: present(payload), ...both }),
+  view: one
+})
 
 /** The noun with its verbs. */
 export const inbound = Command.make("inbound").pipe(

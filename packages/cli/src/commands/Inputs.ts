@@ -1,30 +1,68 @@
 /** Arguments and flags that several nouns share: ids, pages, limits, instants, secrets. */
 import { Option } from "effect"
 import { Argument, Flag } from "effect/cli"
+import { Reference } from "../client/References.ts"
+import type { Noun } from "../client/References.ts"
 import { parseBytes, parseSpeed } from "../output/Amount.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 const asUuid = (text: string) => Option.liftPredicate((id: string) => uuid.test(id))(text.toLowerCase())
 
-/** The id of what the command is about. */
-export const id = (noun: string) =>
-  Argument.String("id").pipe(
-    Argument.withDescription(`The ${noun}'s id`),
-    Argument.filterMap(asUuid, () => `the id of a ${noun}, as \`vpnmgr ${noun} list\` shows it`)
+const byName: ReadonlySet<Noun> = new Set(["user", "group"])
+
+const naming = (noun: Noun): string =>
+  `by its ${byName.has(noun) ? "name, its id" : "id"} or as much of the id's beginning as is its alone`
+
+/** What the command is about. */
+export const it = (noun: Noun) =>
+  Argument.String(noun).pipe(
+    Argument.withDescription(`The ${noun}, ${naming(noun)}`),
+    Argument.map((text) => new Reference(noun, text))
   )
 
-/** A flag that holds an id. */
-export const idFlag = (name: string, description: string) =>
+/** A flag that names a thing. */
+export const referenceFlag = (noun: Noun, description: string, name: string = noun) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar(noun),
+    Flag.withDescription(description),
+    Flag.map((text) => new Reference(noun, text))
+  )
+
+/** A flag that names a thing and may be left out. */
+export const optionalReference = (noun: Noun, description: string, name: string = noun) =>
+  referenceFlag(noun, description, name).pipe(
+    Flag.map((value): Reference | undefined => value),
+    Flag.withDefault(undefined)
+  )
+
+/** A flag that names a thing, may be left out, and clears with `none`. */
+export const clearableReference = (noun: Noun, description: string, name: string = noun) =>
+  referenceFlag(noun, `${description}; none clears it`, name).pipe(
+    Flag.map((value): Reference | null | undefined => (value.text === "none" ? null : value)),
+    Flag.withDefault(undefined)
+  )
+
+/** Things named one flag each. */
+export const references = (noun: Noun, description: string, name: string = noun) =>
+  referenceFlag(noun, `${description}; may be repeated`, name).pipe(Flag.between(0, 1000))
+
+/** The id of what the command is about, where no list is there to look for a beginning. */
+export const id = (noun: string, list: string) =>
+  Argument.String("id").pipe(
+    Argument.withDescription(`The ${noun}'s id`),
+    Argument.filterMap(asUuid, () => `the id of a ${noun}, as \`vpnmgr ${list}\` shows it`)
+  )
+
+/** A flag that holds an id and may be left out. */
+export const optionalId = (name: string, description: string) =>
   Flag.String(name).pipe(
     Flag.withMetavar("id"),
     Flag.withDescription(description),
-    Flag.filterMap(asUuid, () => "an id")
+    Flag.filterMap(asUuid, () => "an id"),
+    Flag.map((value): string | undefined => value),
+    Flag.withDefault(undefined)
   )
-
-/** Ids given one flag each. */
-export const ids = (name: string, description: string) =>
-  idFlag(name, `${description}; may be repeated`).pipe(Flag.between(0, 1000))
 
 /** A flag of text that may be left out. */
 export const text = (name: string, metavar: string, description: string) =>
@@ -66,14 +104,41 @@ export const limits = {
   ).pipe(Flag.map((value) => (value === "never" ? null : value)))
 }
 
-/** Which part of a list to show. */
-export const page = {
-  limit: Flag.Int("limit").pipe(
-    Flag.withDescription("Items to show, 1 to 200; default 50"),
+/** A whole number that may be left out. */
+export const whole = (name: string, metavar: string, description: string) =>
+  Flag.Int(name).pipe(
+    Flag.withMetavar(metavar),
+    Flag.withDescription(description),
     Flag.map((value): number | undefined => value),
     Flag.withDefault(undefined)
-  ),
-  cursor: text("cursor", "text", "Go on where the page before ended")
+  )
+
+/** One of a few words that may be left out. */
+export const oneOf = <const Words extends ReadonlyArray<string>>(name: string, words: Words, description: string) =>
+  Flag.Literals(name, words).pipe(
+    Flag.withDescription(description),
+    Flag.map((value): Words[number] | undefined => value),
+    Flag.withDefault(undefined)
+  )
+
+/** Yes or no, or left out. */
+export const truth = (name: string, description: string) =>
+  oneOf(name, ["yes", "no"], description).pipe(
+    Flag.map((value): boolean | undefined => (value === undefined ? undefined : value === "yes"))
+  )
+
+/** A switch that is off when it is left out. */
+export const toggle = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withoutNegation, Flag.withDefault(false))
+
+/** A file that may be left out. Its name ends in what `completion/Descriptor.ts` takes for a file's. */
+export const file = (name: string, description: string) => text(name, "file", description)
+
+/** Which part of a list to show. */
+export const page = {
+  limit: whole("limit", "count", "Items to show, 1 to 200; default 50"),
+  cursor: text("cursor", "text", "Go on where the page before ended"),
+  all: toggle("all", "Show every page; with --json one item a line")
 }
 
 const spans: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -113,8 +178,7 @@ export const end = (name: string, description: string) =>
   )
 
 /** Where a password is read from instead of being asked for. */
-export const passwordFile = text(
+export const passwordFile = file(
   "password-file",
-  "file",
   "Read the password from the file's first line, - for standard input, instead of asking"
 )

@@ -1,11 +1,12 @@
 /** `vpnmgr node`: servers that carry traffic. */
 import type { Nodes } from "@vpnmgr/api"
-import { Command, Flag } from "effect/cli"
-import { ask, both, present } from "../client/Answer.ts"
+import { Command } from "effect/cli"
+import { both, present } from "../client/Answer.ts"
 import { showSpeed } from "../output/Amount.ts"
 import * as Show from "../output/Show.ts"
-import { fields, table } from "../output/Table.ts"
+import { fields } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
+import * as Verb from "./Verb.ts"
 
 const one = ({ health, ...node }: Nodes.NodeView): string =>
   fields([
@@ -24,51 +25,46 @@ const one = ({ health, ...node }: Nodes.NodeView): string =>
     ["created", Show.instant(node.createdAt)]
   ])
 
-const create = Command.make(
-  "create",
-  {
+const create = Verb.verb("create", {
+  description: "Create a node; `vpnmgr token create` then makes its agent's key",
+  examples: ["vpnmgr node create --description fra-1 --geo DE --link-speed 1Gbit"],
+  flags: {
     description: Inputs.text("description", "text", "What to call it"),
     geo: Inputs.text("geo", "text", "Where it stands"),
     purpose: Inputs.text("purpose", "text", "What it is for"),
     linkSpeed: Inputs.speed("link-speed", "What its link carries at most; faster reports are not counted")
   },
-  (payload) => ask((client) => client.nodes.create({ payload: present(payload), ...both }), one)
-).pipe(
-  Command.withDescription("Create a node; `vpnmgr token create` then makes its agent's key"),
-  Command.withExamples([{ command: "vpnmgr node create --description fra-1 --geo DE --link-speed 1Gbit" }])
-)
+  headers: "create",
+  call: (client, payload) => client.nodes.create({ payload: present(payload), ...both }),
+  view: one
+})
 
-const list = Command.make("list", Inputs.page, (query) =>
-  ask(
-    (client) => client.nodes.list({ query, ...both }),
-    ({ items, nextCursor }) =>
-      table(
-        [
-          ["id", (node) => node.id],
-          ["description", (node) => node.description ?? ""],
-          ["geo", (node) => node.geo ?? ""],
-          ["active", (node) => Show.yes(node.health.isActive)],
-          ["last seen", (node) => Show.instant(node.health.lastSeenAt)],
-          ["revision", (node) => `${node.health.servedRevision ?? "none"} of ${node.health.revision}`]
-        ],
-        items,
-        "There are no nodes. `vpnmgr node create` makes one."
-      ) + Show.more(nextCursor)
-  )
-).pipe(Command.withDescription("List nodes"), Command.withExamples([{ command: "vpnmgr node list" }]))
+const list = Verb.list("list", {
+  description: "List nodes",
+  examples: ["vpnmgr node list"],
+  flags: {},
+  call: (client, _, query) => client.nodes.list({ query, ...both }),
+  columns: [
+    ["id", (node) => node.id],
+    ["description", (node) => node.description ?? ""],
+    ["geo", (node) => node.geo ?? ""],
+    ["active", (node) => Show.yes(node.health.isActive)],
+    ["last seen", (node) => Show.instant(node.health.lastSeenAt)],
+    ["revision", (node) => `${node.health.servedRevision ?? "none"} of ${node.health.revision}`]
+  ],
+  none: "There are no nodes. `vpnmgr node create` makes one."
+})
 
-const show = Command.make("show", { id: Inputs.id("node") }, ({ id }) =>
-  ask((client) => client.nodes.get({ params: { id }, ...both }), one)
-).pipe(
-  Command.withDescription("Show a node with what is known of its agent"),
-  Command.withExamples([{ command: "vpnmgr node show 01994a40-0c2d-7b1f-b6a0-112233445566" }])
-)
+const show = Verb.verb("show", {
+  description: "Show a node with what is known of its agent",
+  examples: ["vpnmgr node show 01994a40"],
+  flags: { node: Inputs.it("node") },
+  call: (client, { node }) => client.nodes.get({ params: { id: node }, ...both }),
+  view: one
+})
 
 /** The noun with its verbs. */
 export const node = Command.make("node").pipe(
   Command.withDescription("Servers that carry traffic"),
   Command.withSubcommands([create, list, show])
 )
-
-/** `--node`, for what belongs to one. */
-export const nodeFlag = Inputs.idFlag("node", "The node it is on").pipe(Flag.withAlias("n"))

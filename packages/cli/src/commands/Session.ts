@@ -15,18 +15,14 @@ export const setup = Command.make(
   "setup",
   {
     username: Argument.String("username").pipe(Argument.withDescription("Letters, digits and . _ @ -")),
-    secretFile: Inputs.text(
-      "secret-file",
-      "file",
-      "Read the set-up secret from the file's first line instead of asking"
-    ),
+    secretFile: Inputs.file("secret-file", "Read the set-up secret from the file's first line instead of asking"),
     passwordFile: Inputs.passwordFile
   },
   Effect.fn(function* ({ passwordFile, secretFile, username }) {
     const secret = yield* Password.read("The set-up secret that the server printed", secretFile)
     const password = yield* Password.choose(passwordFile)
     yield* ask(
-      (client) => client.setup.create({ payload: { secret, username, password }, ...both }),
+      ({ client }) => client.setup.create({ payload: { secret, username, password }, ...both }),
       (user) => `${user.username} is a superuser now. Sign in elsewhere with: vpnmgr login ${user.username} --url URL`
     )
   })

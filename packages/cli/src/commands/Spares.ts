@@ -1,29 +1,30 @@
 /** `vpnmgr spares`: credentials in stock. */
 import { Command } from "effect/cli"
-import { ask, both } from "../client/Answer.ts"
+import { both } from "../client/Answer.ts"
 import { fields } from "../output/Table.ts"
+import * as Verb from "./Verb.ts"
 
-const show = Command.make("show", {}, () =>
-  ask(
-    (client) => client.spares.get(both),
-    (pool) =>
-      fields([
-        ["in stock", `${pool.spares} of ${pool.target}`],
-        ["taken last week", String(pool.takenLastWeek)],
-        ["wait for a refill", String(pool.unreleased)]
-      ])
-  )
-).pipe(Command.withDescription("Show the pool of spares"), Command.withExamples([{ command: "vpnmgr spares show" }]))
+const show = Verb.verb("show", {
+  description: "Show the pool of spares",
+  examples: ["vpnmgr spares show"],
+  flags: {},
+  call: (client) => client.spares.get(both),
+  view: (pool) =>
+    fields([
+      ["in stock", `${pool.spares} of ${pool.target}`],
+      ["taken last week", String(pool.takenLastWeek)],
+      ["wait for a refill", String(pool.unreleased)]
+    ])
+})
 
-const refill = Command.make("refill", {}, () =>
-  ask(
-    (client) => client.spares.refill(both),
-    ({ added }) => `${added} spares were added.`
-  )
-).pipe(
-  Command.withDescription("Refill the pool now; every node restarts its data plane once"),
-  Command.withExamples([{ command: "vpnmgr spares refill" }])
-)
+const refill = Verb.verb("refill", {
+  description: "Refill the pool now; every node restarts its data plane once",
+  examples: ["vpnmgr spares refill"],
+  flags: {},
+  headers: "create",
+  call: (client) => client.spares.refill(both),
+  view: ({ added }) => `${added} spares were added.`
+})
 
 /** The noun with its verbs. */
 export const spares = Command.make("spares").pipe(

@@ -2,12 +2,14 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import * as fs from "node:fs"
-import { ask, both, print, withServer } from "../client/Answer.ts"
+import { both } from "../client/Answer.ts"
 import { failed } from "../Failed.ts"
 import * as Show from "../output/Show.ts"
 import { fields, table } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
-import { nodeFlag } from "./Node.ts"
+import * as Verb from "./Verb.ts"
+
+const node = Inputs.referenceFlag("node", "The node it is for")
 
 const write = (path: string, key: string) =>
   Effect.try({
@@ -15,63 +17,58 @@ const write = (path: string, key: string) =>
     catch: (error) => failed(`${path}: ${error instanceof Error ? error.message : "cannot be written"}`)
   })
 
-const create = Command.make(
-  "create",
-  {
-    id: nodeFlag,
-    output: Inputs.text("output", "file", "Write the key to a new file of mode 600 instead of showing it")
+const create = Verb.verb("create", {
+  description: "Make a key for a node's agent; it is shown this once",
+  examples: [
+    ["vpnmgr token create --node 01994a40 --output node.key", "Into a file of mode 600"],
+    "vpnmgr token create --node 01994a40"
+  ],
+  flags: {
+    node,
+    output: Inputs.file("output", "Write the key to a new file of mode 600 instead of showing it")
   },
-  ({ id, output }) =>
-    withServer(({ client }) =>
-      Effect.gen(function* () {
-        if (output !== undefined && fs.existsSync(output)) return yield* failed(`${output} is there already`)
-        const answer = yield* client.nodes.createToken({ params: { id }, ...both })
-        const [token] = answer
-        if (output !== undefined) yield* write(output, token.key)
-        yield* print(answer, () =>
-          fields([
-            ["id", token.id],
-            ["node", token.nodeId],
-            output === undefined ? ["key", `${token.key}  (shown this once)`] : ["key", `in ${output}`]
-          ])
-        )
-      })
+  headers: "create",
+  call: (client, { node, output }) =>
+    Effect.gen(function* () {
+      if (output !== undefined && fs.existsSync(output)) return yield* failed(`${output} is there already`)
+      const answer = yield* client.nodes.createToken({ params: { id: node }, ...both })
+      if (output !== undefined) yield* write(output, answer[0].key)
+      return answer
+    }),
+  view: (token, _, { output }) =>
+    fields([
+      ["id", token.id],
+      ["node", token.nodeId],
+      output === undefined ? ["key", `${token.key}  (shown this once)`] : ["key", `in ${output}`]
+    ])
+})
+
+const list = Verb.verb("list", {
+  description: "List a node's tokens, without their keys",
+  examples: ["vpnmgr token list --node 01994a40"],
+  flags: { node },
+  call: (client, { node }) => client.nodes.listTokens({ params: { id: node }, ...both }),
+  view: ({ items }) =>
+    table(
+      [
+        ["id", (token) => token.id],
+        ["created", (token) => Show.instant(token.createdAt)],
+        ["revoked", (token) => Show.instant(token.revokedAt, "no")]
+      ],
+      items,
+      "The node has no tokens. `vpnmgr token create` makes one."
     )
-).pipe(
-  Command.withDescription("Make a key for a node's agent; it is shown this once"),
-  Command.withExamples([
-    { command: "vpnmgr token create --node 01994a40-0c2d-7b1f-b6a0-112233445566 --output node.key" }
-  ])
-)
+})
 
-const list = Command.make("list", { id: nodeFlag }, ({ id }) =>
-  ask(
-    (client) => client.nodes.listTokens({ params: { id }, ...both }),
-    ({ items }) =>
-      table(
-        [
-          ["id", (token) => token.id],
-          ["created", (token) => Show.instant(token.createdAt)],
-          ["revoked", (token) => Show.instant(token.revokedAt, "no")]
-        ],
-        items,
-        "The node has no tokens. `vpnmgr token create` makes one."
-      )
-  )
-).pipe(
-  Command.withDescription("List a node's tokens, without their keys"),
-  Command.withExamples([{ command: "vpnmgr token list --node 01994a40-0c2d-7b1f-b6a0-112233445566" }])
-)
-
-const revoke = Command.make("revoke", { id: Inputs.id("token") }, ({ id }) =>
-  ask(
-    (client) => client.nodes.revokeToken({ params: { id }, ...both }),
-    (token) => `Token ${token.id} is revoked since ${Show.instant(token.revokedAt)}.`
-  )
-).pipe(
-  Command.withDescription("Revoke a token: the agent that has its key is refused from then on"),
-  Command.withExamples([{ command: "vpnmgr token revoke 01994a41-5d6e-7f80-9a1b-2c3d4e5f6071" }])
-)
+const revoke = Verb.verb("revoke", {
+  description: "Revoke a token: the agent that has its key is refused from then on",
+  examples: ["vpnmgr token revoke 01994a41-5d6e-7f80-9a1b-2c3d4e5f6071 --yes"],
+  flags: { id: Inputs.id("token", "token list") },
+  headers: "change",
+  confirm: ({ id }) => `Revoke the token ${id}? The agent that has its key is refused from then on.`,
+  call: (client, { id }) => client.nodes.revokeToken({ params: { id }, ...both }),
+  view: (token) => `Token ${token.id} is revoked since ${Show.instant(token.revokedAt)}.`
+})
 
 /** The noun with its verbs. */
 export const token = Command.make("token").pipe(

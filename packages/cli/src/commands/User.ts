@@ -2,11 +2,12 @@
 import type { Users } from "@vpnmgr/api"
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { ask, both } from "../client/Answer.ts"
+import { both } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
-import { fields, table } from "../output/Table.ts"
+import { fields } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Password from "./Password.ts"
+import * as Verb from "./Verb.ts"
 
 const one = (user: Users.UserView): string =>
   fields([
@@ -22,74 +23,72 @@ const one = (user: Users.UserView): string =>
     ...user.allowance.warnings.map(({ detail }) => ["warning", detail] as const)
   ])
 
-const create = Command.make(
-  "create",
-  {
+const roles = ["superuser", "operator"] as const
+
+const create = Verb.verb("create", {
+  description: "Create a user; its password is asked for",
+  examples: [
+    ["vpnmgr user create ada --role superuser", "Somebody who may do everything"],
+    ["vpnmgr user create bob --group basic --password-file bob.txt", "An operator, without being asked"]
+  ],
+  flags: {
     username: Argument.String("username").pipe(Argument.withDescription("Letters, digits and . _ @ -")),
-    role: Flag.Literals("role", ["superuser", "operator"]).pipe(
+    role: Flag.Literals("role", roles).pipe(
       Flag.withDescription("What it may do: everything, or what is its own"),
       Flag.withDefault("operator")
     ),
-    groupIds: Inputs.ids("group", "A group it is in"),
+    groupIds: Inputs.references("group", "A group it is in, by its name or id"),
     passwordFile: Inputs.passwordFile
   },
-  Effect.fn(function* ({ groupIds, passwordFile, role, username }) {
-    const password = yield* Password.choose(passwordFile)
-    yield* ask((client) => client.users.create({ payload: { username, password, role, groupIds }, ...both }), one)
-  })
-).pipe(
-  Command.withDescription("Create a user; its password is asked for"),
-  Command.withExamples([
-    { command: "vpnmgr user create ada --role superuser", description: "Somebody who may do everything" },
-    { command: "vpnmgr user create bob --password-file bob.txt", description: "An operator, without being asked" }
-  ])
-)
+  headers: "create",
+  call: (client, { passwordFile, ...rest }) =>
+    Effect.flatMap(Password.choose(passwordFile), (password) =>
+      client.users.create({ payload: { ...rest, password }, ...both })
+    ),
+  view: one
+})
 
-const list = Command.make("list", Inputs.page, (query) =>
-  ask(
-    (client) => client.users.list({ query, ...both }),
-    ({ items, nextCursor }) =>
-      table(
-        [
-          ["id", (user) => user.id],
-          ["username", (user) => user.username],
-          ["role", (user) => user.role],
-          ["groups", (user) => String(user.groupIds.length)],
-          ["created", (user) => Show.instant(user.createdAt)]
-        ],
-        items,
-        "There are no users. `vpnmgr user create NAME --role superuser` makes one."
-      ) + Show.more(nextCursor)
-  )
-).pipe(Command.withDescription("List users"), Command.withExamples([{ command: "vpnmgr user list" }]))
+const list = Verb.list("list", {
+  description: "List users",
+  examples: ["vpnmgr user list"],
+  flags: {},
+  call: (client, _, query) => client.users.list({ query, ...both }),
+  columns: [
+    ["id", (user) => user.id],
+    ["username", (user) => user.username],
+    ["role", (user) => user.role],
+    ["groups", (user) => String(user.groupIds.length)],
+    ["created", (user) => Show.instant(user.createdAt)]
+  ],
+  none: "There are no users. `vpnmgr user create NAME --role superuser` makes one."
+})
 
-const show = Command.make("show", { id: Inputs.id("user") }, ({ id }) =>
-  ask((client) => client.users.get({ params: { id }, ...both }), one)
-).pipe(
-  Command.withDescription("Show a user with its allowance and what is used of it"),
-  Command.withExamples([{ command: "vpnmgr user show 01994a3e-1b7c-7c3e-9d7b-0c1d2e3f4a5b" }])
-)
+const show = Verb.verb("show", {
+  description: "Show a user with its allowance and what is used of it",
+  examples: ["vpnmgr user show ada", ["vpnmgr user show 01994a3e", "By the beginning of its id"]],
+  flags: { user: Inputs.it("user") },
+  call: (client, { user }) => client.users.get({ params: { id: user }, ...both }),
+  view: one
+})
 
-const setGroups = Command.make(
-  "set-groups",
-  { id: Inputs.id("user"), groupIds: Inputs.ids("group", "A group it is in from now on") },
-  ({ groupIds, id }) => ask((client) => client.users.setGroups({ params: { id }, payload: { groupIds }, ...both }), one)
-).pipe(
-  Command.withDescription("Replace the groups a user is in; none takes it out of all"),
-  Command.withExamples([
-    {
-      command:
-        "vpnmgr user set-groups 01994a3e-1b7c-7c3e-9d7b-0c1d2e3f4a5b --group 01994a3f-77aa-7e01-8c11-5e6f7a8b9c0d"
-    }
-  ])
-)
+const setGroups = Verb.verb("set-groups", {
+  description: "Replace the groups a user is in; none takes it out of all",
+  examples: ["vpnmgr user set-groups bob --group basic --group fast", ["vpnmgr user set-groups bob", "Out of all"]],
+  flags: { user: Inputs.it("user"), groupIds: Inputs.references("group", "A group it is in from now on") },
+  headers: "change",
+  call: (client, { groupIds, user }) =>
+    client.users.setGroups({ params: { id: user }, payload: { groupIds }, ...both }),
+  view: one
+})
 
-const reset = Command.make("reset", { id: Inputs.id("user") }, ({ id }) =>
-  ask((client) => client.users.reset({ params: { id }, ...both }), one)
-).pipe(
-  Command.withDescription("Start the usage of a user's allowance anew"),
-  Command.withExamples([{ command: "vpnmgr user reset 01994a3e-1b7c-7c3e-9d7b-0c1d2e3f4a5b" }])
-)
+const reset = Verb.verb("reset", {
+  description: "Start the usage of a user's allowance anew",
+  examples: ["vpnmgr user reset bob"],
+  flags: { user: Inputs.it("user") },
+  headers: "change",
+  call: (client, { user }) => client.users.reset({ params: { id: user }, ...both }),
+  view: one
+})
 
 /** The noun with its verbs. */
 export const user = Command.make("user").pipe(

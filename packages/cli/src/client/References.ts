@@ -1,0 +1,138 @@
+/**
+ * Things as people name them: a user by its name, a group by its name, anything by its id or by as much of the id's
+ * beginning as nothing else shares. Names become ids before the API is asked.
+ */
+import { Id } from "@vpnmgr/core"
+import { Effect } from "effect"
+import { failed, missing } from "../Failed.ts"
+import type { Failed } from "../Failed.ts"
+import type { Connection } from "./Connection.ts"
+
+type Client = Connection["client"]
+
+/** What can be named. */
+export type Noun = "user" | "group" | "subscription" | "node" | "inbound"
+
+/** What somebody typed for a thing. */
+export class Reference {
+  readonly noun: Noun
+  readonly text: string
+  constructor(noun: Noun, text: string) {
+    this.noun = noun
+    this.text = text
+  }
+}
+
+/** The given values with ids in place of references. */
+export type Resolved<A> = { readonly [K in keyof A]: ResolvedValue<A[K]> }
+type ResolvedValue<T> = T extends Reference ? string : T extends ReadonlyArray<Reference> ? ReadonlyArray<string> : T
+
+interface Item {
+  readonly id: string
+}
+interface Page<A extends Item> {
+  readonly items: ReadonlyArray<A>
+  readonly nextCursor: string | null
+}
+
+/** The lists, by id ascending, from behind a cursor. */
+const lists: Readonly<Record<Noun, (client: Client, query: Query) => Effect.Effect<Page<Item>, unknown>>> = {
+  user: (client, query) => client.users.list({ query }),
+  group: (client, query) => client.groups.list({ query }),
+  subscription: (client, query) => client.subscriptions.list({ query }),
+  node: (client, query) => client.nodes.list({ query }),
+  inbound: (client, query) => client.inbounds.list({ query })
+}
+
+interface Query {
+  readonly limit: number
+  readonly cursor?: string
+}
+
+/** The least that is taken for the beginning of an id. */
+const shortest = 4
+
+const beginning = /^[0-9a-f]{4,8}$|^[0-9a-f]{8}-[0-9a-f-]{0,27}$/
+
+/** The greatest id that lies before all that begin so; undefined when none does. */
+const before = (prefix: string): string | undefined => {
+  const time = BigInt(`0x${prefix.replaceAll("-", "").slice(0, 12).padEnd(12, "0")}`)
+  if (time === 0n) return undefined
+  const hex = (time - 1n).toString(16).padStart(12, "0")
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7fff-bfff-ffffffffffff`
+}
+
+const byBeginning = Effect.fnUntraced(function* (client: Client, { noun, text }: Reference) {
+  const start = before(text)
+  const query = { limit: text.length > 13 ? 200 : 2, ...(start === undefined ? {} : { cursor: start }) }
+  const { items } = yield* lists[noun](client, query)
+  const found = items.filter(({ id }) => id.startsWith(text))
+  if (found.length > 1)
+    return yield* failed(`more than one ${noun} has an id that begins with ${text}: give more of it`)
+  return found[0]?.id ?? null
+})
+
+const named = Effect.fnUntraced(function* <A extends Item>(
+  list: (query: Query) => Effect.Effect<Page<A>, unknown>,
+  isIt: (item: A) => boolean
+) {
+  let query: Query | null = { limit: 200 }
+  while (query !== null) {
+    const { items, nextCursor }: Page<A> = yield* list(query)
+    const found = items.find(isIt)
+    if (found !== undefined) return found.id
+    query = nextCursor === null ? null : { limit: 200, cursor: nextCursor }
+  }
+  return null
+})
+
+const byName = (client: Client, { noun, text }: Reference): Effect.Effect<string | null, unknown> => {
+  if (noun === "group")
+    return named(
+      (query) => client.groups.list({ query }),
+      ({ name }) => name === text
+    )
+  if (noun === "user")
+    return named(
+      (query) => client.users.list({ query }),
+      ({ username }) => username.toLowerCase() === text.toLowerCase()
+    )
+  return Effect.succeed(null)
+}
+
+const kinds: Readonly<Record<Noun, string>> = {
+  user: "name or id",
+  group: "name or id",
+  subscription: "id",
+  node: "id",
+  inbound: "id"
+}
+
+/** Finds the id of what is named. */
+const find = Effect.fnUntraced(function* (client: Client, reference: Reference): Effect.fn.Return<string, unknown> {
+  const { noun, text } = reference
+  const lower = text.toLowerCase()
+  if (Id.isUuid(lower)) return lower
+  const id =
+    (yield* byName(client, reference)) ??
+    (beginning.test(lower) ? yield* byBeginning(client, new Reference(noun, lower)) : null)
+  if (id !== null) return id
+  const hint = text.length < shortest ? `; the beginning of an id has at least ${shortest} characters` : ""
+  return yield* missing(`there is no ${noun} with the ${kinds[noun]} ${text}${hint}: see vpnmgr ${noun} list`)
+})
+
+const resolveValue = (client: Client, value: unknown): Effect.Effect<unknown, unknown> => {
+  if (value instanceof Reference) return find(client, value)
+  if (Array.isArray(value) && value.some((each) => each instanceof Reference))
+    return Effect.forEach(value as ReadonlyArray<unknown>, (each) => resolveValue(client, each))
+  return Effect.succeed(value)
+}
+
+/** Puts ids in place of all references among the given values. */
+export const resolve = <A>(client: Client, given: A): Effect.Effect<Resolved<A>, unknown | Failed> =>
+  Effect.map(
+    Effect.forEach(Object.entries(given as object), ([key, value]) =>
+      Effect.map(resolveValue(client, value), (found) => [key, found] as const)
+    ),
+    (entries) => Object.fromEntries(entries) as Resolved<A>
+  )
