@@ -1,7 +1,7 @@
 /** The whole contract as one value: handlers, clients and the OpenAPI document are made of it. */
 import { HttpApi, OpenApi } from "effect/http-api"
 import { Problems } from "./Access.ts"
-import * as ActingFor from "./ActingFor.ts"
+import * as Document from "./Document.ts"
 import { Groups } from "./Groups.ts"
 import { Health } from "./Health.ts"
 import { Inbounds } from "./Inbounds.ts"
@@ -37,5 +37,5 @@ export class Api extends HttpApi.make("vpnmgr")
   .annotate(HttpApi.PayloadParseOptions, strict)
   .annotate(HttpApi.QueryParseOptions, strict)
   .annotateMerge(
-    OpenApi.annotations({ title: "vpnmgr", version: "1.0.0", description, transform: ActingFor.describe })
+    OpenApi.annotations({ title: "vpnmgr", version: "1.0.0", description, transform: Document.complete })
   ) {}

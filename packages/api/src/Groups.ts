@@ -6,6 +6,7 @@ import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Version from "./Version.ts"
 
 const { name } = User.Group.to.fields
 const { maxTraffic, maxSpeed, trafficResetPeriod } = Limits.limitFields
@@ -34,7 +35,7 @@ export class Groups extends HttpApiGroup.make("groups")
   .add(
     HttpApiEndpoint.post("create", "/", {
       payload: NewGroup,
-      success: User.Group.pipe(HttpApiSchema.status(201)),
+      success: Version.of(User.Group.pipe(HttpApiSchema.status(201))),
       error: Problem.changing
     }).annotateMerge(describe("Create a group", units)),
     HttpApiEndpoint.get("list", "/", {
@@ -42,18 +43,20 @@ export class Groups extends HttpApiGroup.make("groups")
       success: Page.of(User.Group),
       error: Problem.reading
     }).annotateMerge(describe("List groups", "By id, ascending.")),
-    HttpApiEndpoint.get("get", "/:id", { params, success: User.Group, error: Problem.reading }).annotateMerge(
-      describe("Get a group", units)
-    ),
+    HttpApiEndpoint.get("get", "/:id", {
+      params,
+      success: Version.of(User.Group),
+      error: Problem.reading
+    }).annotateMerge(describe("Get a group", units)),
     HttpApiEndpoint.patch("change", "/:id", {
       params,
       payload: GroupPatch,
-      success: User.Group,
-      error: Problem.changing
+      success: Version.of(User.Group),
+      error: Problem.editing
     }).annotateMerge(
       describe("Change a group", `What is absent stays. ${units} The users' allowances follow at once.`)
     ),
-    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.changing }).annotateMerge(
+    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.editing }).annotateMerge(
       describe("Delete a group", "Its users lose what it granted, at once.")
     )
   )

@@ -6,6 +6,7 @@ import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Version from "./Version.ts"
 
 const { serverName, handshakeHost, handshakePort } = Inbound.VlessSettings.to.fields
 const { certificatePath, keyPath } = Inbound.FilesTls.to.fields
@@ -108,7 +109,7 @@ export class Inbounds extends HttpApiGroup.make("inbounds")
   .add(
     HttpApiEndpoint.post("create", "/", {
       payload: NewInbound,
-      success: InboundView.pipe(HttpApiSchema.status(201)),
+      success: Version.of(InboundView.pipe(HttpApiSchema.status(201))),
       error: Problem.changing
     }).annotateMerge(
       describe(
@@ -121,14 +122,16 @@ export class Inbounds extends HttpApiGroup.make("inbounds")
       success: Page.of(InboundView),
       error: Problem.reading
     }).annotateMerge(describe("List inbounds", "By id, ascending; of one node with node_id. Operators see them too.")),
-    HttpApiEndpoint.get("get", "/:id", { params, success: InboundView, error: Problem.reading }).annotateMerge(
-      describe("Get an inbound")
-    ),
+    HttpApiEndpoint.get("get", "/:id", {
+      params,
+      success: Version.of(InboundView),
+      error: Problem.reading
+    }).annotateMerge(describe("Get an inbound")),
     HttpApiEndpoint.patch("change", "/:id", {
       params,
       payload: InboundPatch,
-      success: InboundView,
-      error: Problem.changing
+      success: Version.of(InboundView),
+      error: Problem.editing
     }).annotateMerge(
       describe("Change an inbound", "For superusers. What is absent stays; protocol and keys cannot change.")
     )

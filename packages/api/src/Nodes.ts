@@ -6,6 +6,7 @@ import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Version from "./Version.ts"
 
 const { description, geo, purpose, linkSpeed } = Node.Node.to.fields
 
@@ -30,7 +31,7 @@ export class Nodes extends HttpApiGroup.make("nodes")
   .add(
     HttpApiEndpoint.post("create", "/nodes", {
       payload: NewNode,
-      success: NodeView.pipe(HttpApiSchema.status(201)),
+      success: Version.of(NodeView.pipe(HttpApiSchema.status(201))),
       error: Problem.changing
     }).annotateMerge(
       describe(
@@ -43,9 +44,11 @@ export class Nodes extends HttpApiGroup.make("nodes")
       success: Page.of(NodeView),
       error: Problem.reading
     }).annotateMerge(describe("List nodes", "By id, ascending, with their health.")),
-    HttpApiEndpoint.get("get", "/nodes/:id", { params, success: NodeView, error: Problem.reading }).annotateMerge(
-      describe("Get a node", "A node is active while it reports: the last time at most 60 s ago.")
-    ),
+    HttpApiEndpoint.get("get", "/nodes/:id", {
+      params,
+      success: Version.of(NodeView),
+      error: Problem.reading
+    }).annotateMerge(describe("Get a node", "A node is active while it reports: the last time at most 60 s ago.")),
     HttpApiEndpoint.post("createToken", "/nodes/:id/tokens", {
       params,
       success: NewNodeToken.pipe(HttpApiSchema.status(201)),

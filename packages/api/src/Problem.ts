@@ -90,6 +90,13 @@ export class BatchConflict extends HttpApiError.Problem<BatchConflict>()(
   fields("batch_conflict")
 ) {}
 
+/** 412: it was changed since it was read: its version is none of those in `If-Match`. */
+export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>()(
+  "PreconditionFailed",
+  declare("precondition_failed", 412, "It was changed meanwhile"),
+  fields("precondition_failed")
+) {}
+
 /** 413: the body is larger than allowed. */
 export class TooLarge extends HttpApiError.Problem<TooLarge>()(
   "TooLarge",
@@ -142,6 +149,9 @@ export const reading = [Forbidden, NotFound] as const
 /** What an operation that changes something may answer. */
 export const changing = [Forbidden, NotFound, AlreadyExists, Invalid] as const
 
+/** What an operation may answer that changes or removes something with a version: it honours `If-Match`. */
+export const editing = [...changing, PreconditionFailed] as const
+
 /** Every code, for the pages that `type` points to. */
 export const all = [
   Malformed,
@@ -153,6 +163,7 @@ export const all = [
   NotFound,
   AlreadyExists,
   BatchConflict,
+  PreconditionFailed,
   TooLarge,
   UnsupportedMediaType,
   Invalid,

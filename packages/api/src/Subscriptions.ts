@@ -6,6 +6,7 @@ import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Version from "./Version.ts"
 
 /** A subscription as it stands, by the clock of the answer. */
 const summaryFields = {
@@ -99,15 +100,15 @@ const units =
 const act = <const Name extends string>(name: Name, summary: string, description: string) =>
   HttpApiEndpoint.post(name, `/:id/${name}`, {
     params,
-    success: SubscriptionView,
-    error: Problem.changing
+    success: Version.of(SubscriptionView),
+    error: Problem.editing
   }).annotateMerge(describe(summary, description))
 
 export class Subscriptions extends HttpApiGroup.make("subscriptions")
   .add(
     HttpApiEndpoint.post("create", "/", {
       payload: NewSubscription,
-      success: SubscriptionView.pipe(HttpApiSchema.status(201)),
+      success: Version.of(SubscriptionView.pipe(HttpApiSchema.status(201))),
       error: Problem.changing
     }).annotateMerge(
       describe(
@@ -120,7 +121,11 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
       success: Page.of(SubscriptionSummary),
       error: Problem.reading
     }).annotateMerge(describe("List subscriptions", "By id, ascending; an operator's own.")),
-    HttpApiEndpoint.get("get", "/:id", { params, success: SubscriptionView, error: Problem.reading }).annotateMerge(
+    HttpApiEndpoint.get("get", "/:id", {
+      params,
+      success: Version.of(SubscriptionView),
+      error: Problem.reading
+    }).annotateMerge(
       describe(
         "Get a subscription",
         `${units} With its state, its usage in bytes, and which nodes serve its newest change.`
@@ -129,10 +134,10 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
     HttpApiEndpoint.patch("change", "/:id", {
       params,
       payload: SubscriptionPatch,
-      success: SubscriptionView,
-      error: Problem.changing
+      success: Version.of(SubscriptionView),
+      error: Problem.editing
     }).annotateMerge(describe("Change a subscription", `What is absent stays, null clears. ${units}`)),
-    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.changing }).annotateMerge(
+    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.editing }).annotateMerge(
       describe("Delete a subscription", "Its credential and its config stop working; its bytes stay with its owner.")
     ),
     act("suspend", "Suspend a subscription", "Every node blocks it; its config answers 403."),
@@ -146,8 +151,8 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
     HttpApiEndpoint.put("setInbounds", "/:id/inbounds", {
       params,
       payload: Wire.struct({ inboundIds }),
-      success: SubscriptionView,
-      error: Problem.changing
+      success: Version.of(SubscriptionView),
+      error: Problem.editing
     }).annotateMerge(describe("Replace a subscription's inbounds")),
     HttpApiEndpoint.get("usage", "/:id/usage", {
       params,

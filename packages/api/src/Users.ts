@@ -6,6 +6,7 @@ import { NewPassword, SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Version from "./Version.ts"
 
 /** What a user's groups grant together: per field the maximum, where null (no restriction) wins. */
 export const AllowanceView = Wire.struct({
@@ -54,7 +55,7 @@ export class Users extends HttpApiGroup.make("users")
   .add(
     HttpApiEndpoint.post("create", "/", {
       payload: NewUser,
-      success: UserView.pipe(HttpApiSchema.status(201)),
+      success: Version.of(UserView.pipe(HttpApiSchema.status(201))),
       error: Problem.changing
     }).annotateMerge(
       describe(
@@ -67,7 +68,7 @@ export class Users extends HttpApiGroup.make("users")
       success: Page.of(User.User),
       error: Problem.reading
     }).annotateMerge(describe("List users", "For superusers. By id, ascending, without what they have used.")),
-    HttpApiEndpoint.get("get", "/:id", { params, success: UserView, error: Problem.reading }).annotateMerge(
+    HttpApiEndpoint.get("get", "/:id", { params, success: Version.of(UserView), error: Problem.reading }).annotateMerge(
       describe(
         "Get a user",
         "With its allowance (bytes, bit/s, ISO 8601 duration; null = no restriction), the group that gave each field, and the bytes used of it. An operator sees itself."
@@ -76,12 +77,16 @@ export class Users extends HttpApiGroup.make("users")
     HttpApiEndpoint.put("setGroups", "/:id/groups", {
       params,
       payload: Wire.struct({ groupIds: Schema.Array(Id.Uuid) }),
-      success: UserView,
-      error: Problem.changing
+      success: Version.of(UserView),
+      error: Problem.editing
     }).annotateMerge(
       describe("Replace a user's groups", "For superusers. Its allowance, and whether it is exhausted, follow at once.")
     ),
-    HttpApiEndpoint.post("reset", "/:id/reset", { params, success: UserView, error: Problem.changing }).annotateMerge(
+    HttpApiEndpoint.post("reset", "/:id/reset", {
+      params,
+      success: Version.of(UserView),
+      error: Problem.editing
+    }).annotateMerge(
       describe(
         "Reset a user's usage",
         "For superusers. Starts the window of the user's allowance anew at this moment; what was reported for before stays before."

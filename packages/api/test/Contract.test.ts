@@ -5,7 +5,11 @@ import { OpenApi } from "effect/http-api"
 
 interface Operation {
   readonly summary?: string
-  readonly responses: Record<string, { readonly content?: Record<string, unknown> }>
+  readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string }>
+  readonly responses: Record<
+    string,
+    { readonly content?: Record<string, unknown>; readonly headers?: Record<string, unknown> }
+  >
 }
 
 const document = OpenApi.fromApi(Api)
@@ -31,6 +35,17 @@ describe("The contract", () => {
       for (const [status, { content }] of Object.entries(operation.responses))
         if (Number(status) >= 400)
           assert.deepStrictEqual(Object.keys(content ?? {}), ["application/problem+json"], name)
+  })
+
+  it("shows a version wherever one is looked at", () => {
+    const versioned = operations.filter(({ operation }) => "412" in operation.responses)
+    assert.isAbove(versioned.length, 10)
+    for (const { name, operation } of operations) {
+      const takes = operation.parameters.some((parameter) => parameter.name === "If-Match" && parameter.in === "header")
+      assert.strictEqual(takes, "412" in operation.responses, name)
+    }
+    const readable = operations.find(({ name }) => name === "get /api/v1/groups/{id}")!
+    assert.property(readable.operation.responses["200"]!.headers, "etag")
   })
 
   it("names everything in snake_case", () => {

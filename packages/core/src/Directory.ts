@@ -8,7 +8,7 @@ import { Actor } from "./Actor.ts"
 import * as Audit from "./Audit.ts"
 import type { AuditStore, Page } from "./AuditLog.ts"
 import { BucketStore } from "./BucketStore.ts"
-import { Forbidden, Invalid, NotFound } from "./Failure.ts"
+import { Forbidden, Invalid, NotFound, type Stale } from "./Failure.ts"
 import { Grain } from "./Grain.ts"
 import * as Id from "./Id.ts"
 import * as Instant from "./Instant.ts"
@@ -16,6 +16,7 @@ import * as Ledger from "./Ledger.ts"
 import * as Limits from "./Limits.ts"
 import type { NodeStateStore } from "./NodeStateStore.ts"
 import * as Period from "./Period.ts"
+import * as Precondition from "./Precondition.ts"
 import type { Bucket } from "./Quota.ts"
 import { SettingStore } from "./SettingStore.ts"
 import type { StoreError } from "./Transaction.ts"
@@ -42,6 +43,8 @@ export interface UserStanding {
 
 export type Failure = NotFound | Forbidden | Invalid | StoreError
 type Answer<A> = Effect.Effect<A, Failure, Actor>
+/** A change of something that is there: it may have become another version. */
+type Changed<A> = Effect.Effect<A, Failure | Stale, Actor>
 type Needs = BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
 
 const changingKey = "directory.changing"
@@ -54,14 +57,14 @@ export class Directory extends Context.Service<
     readonly getUser: (id: string) => Answer<UserStanding>
     readonly listUsers: (page: Page) => Answer<ReadonlyArray<User>>
     /** Replaces the groups a user is in. */
-    readonly setGroups: (id: string, groupIds: ReadonlyArray<string>) => Answer<UserStanding>
+    readonly setGroups: (id: string, groupIds: ReadonlyArray<string>) => Changed<UserStanding>
     /** Starts the owner's usage anew at this moment. An operator cannot. */
-    readonly resetUser: (id: string) => Answer<UserStanding>
+    readonly resetUser: (id: string) => Changed<UserStanding>
     readonly createGroup: (draft: GroupDraft) => Answer<Group>
     readonly getGroup: (id: string) => Answer<Group>
     readonly listGroups: (page: Page) => Answer<ReadonlyArray<Group>>
-    readonly changeGroup: (id: string, patch: Partial<GroupDraft>) => Answer<Group>
-    readonly removeGroup: (id: string) => Answer<void>
+    readonly changeGroup: (id: string, patch: Partial<GroupDraft>) => Changed<Group>
+    readonly removeGroup: (id: string) => Changed<void>
   }
 >()("@vpnmgr/core/Directory") {
   static readonly layer = Layer.effect(
@@ -86,7 +89,9 @@ export class Directory extends Context.Service<
        * As a superuser, in one transaction, one at a time: a group changed beside somebody's membership would leave that
        * bucket with the old limits, for neither sees the other. These changes are few.
        */
-      const asSuperuser = <A>(effect: Effect.Effect<A, Failure, Actor | Needs>): Answer<A> => {
+      const asSuperuser = <A, E extends Failure | Stale>(
+        effect: Effect.Effect<A, E, Actor | Needs>
+      ): Effect.Effect<A, Failure | E, Actor> => {
         const alone = Effect.andThen(settings.set(changingKey, ""), effect)
         return Effect.andThen(onlySuperuser, transaction.run(alone)).pipe(Effect.provide(context))
       }
@@ -154,7 +159,9 @@ export class Directory extends Context.Service<
         yield* existingGroups(groupIds)
         yield* buckets.lock([owner(id)])
         const before = yield* existingUser(id)
-        const after = { ...before, groupIds: [...new Set(groupIds)].sort(), updatedAt: yield* Instant.now }
+        yield* Precondition.holds(before.updatedAt)
+        const updatedAt = Precondition.next(before.updatedAt, yield* Instant.now)
+        const after = { ...before, groupIds: [...new Set(groupIds)].sort(), updatedAt }
         yield* users.updateUser(after)
         yield* reckon([id])
         const meta = Audit.difference({ group_ids: [...before.groupIds] }, { group_ids: [...after.groupIds] })
@@ -181,7 +188,8 @@ export class Directory extends Context.Service<
         const members = yield* users.usersIn(id)
         yield* buckets.lock(members.map(owner))
         const before = yield* existingGroup(id)
-        const after = { ...before, ...patch, updatedAt: yield* Instant.now }
+        yield* Precondition.holds(before.updatedAt)
+        const after = { ...before, ...patch, updatedAt: Precondition.next(before.updatedAt, yield* Instant.now) }
         yield* users.updateGroup(after)
         yield* reckon(members)
         const meta = Audit.difference(
@@ -195,7 +203,8 @@ export class Directory extends Context.Service<
       const removeGroup = Effect.fnUntraced(function* (id: string) {
         const members = yield* users.usersIn(id)
         yield* buckets.lock(members.map(owner))
-        yield* existingGroup(id)
+        const before = yield* existingGroup(id)
+        yield* Precondition.holds(before.updatedAt)
         yield* users.deleteGroup(id)
         yield* reckon(members)
         const meta = { users: members.length }
@@ -203,10 +212,14 @@ export class Directory extends Context.Service<
       })
 
       const resetUser = Effect.fnUntraced(function* (id: string) {
-        const user = yield* existingUser(id)
+        yield* buckets.lock([owner(id)])
+        const before = yield* existingUser(id)
+        yield* Precondition.holds(before.updatedAt)
         yield* Ledger.reset(owner(id))
+        const after = { ...before, updatedAt: Precondition.next(before.updatedAt, yield* Instant.now) }
+        yield* users.updateUser(after)
         yield* Audit.record({ action: "user.reset", targetType: "user", targetId: id })
-        return yield* standing(user)
+        return yield* standing(after)
       })
 
       const getUser = Effect.fn("Directory.getUser")(function* (id: string) {

@@ -15,3 +15,6 @@ export class Invalid extends Schema.TaggedError<Invalid>()("Invalid", {
   field: Schema.String,
   detail: Schema.String
 }) {}
+
+/** The thing was changed since the caller read it. `version` is the one that stands. */
+export class Stale extends Schema.TaggedError<Stale>()("Stale", { version: Schema.String }) {}

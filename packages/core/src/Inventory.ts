@@ -7,7 +7,7 @@ import { Actor } from "./Actor.ts"
 import * as Audit from "./Audit.ts"
 import type { AuditStore, Page } from "./AuditLog.ts"
 import type { AppliedReport } from "./Convergence.ts"
-import { Forbidden, Invalid, NotFound } from "./Failure.ts"
+import { Forbidden, Invalid, NotFound, type Stale } from "./Failure.ts"
 import * as Id from "./Id.ts"
 import type { Inbound } from "./Inbound.ts"
 import { networkOf, plainMultiplier } from "./Inbound.ts"
@@ -17,6 +17,7 @@ import * as Instant from "./Instant.ts"
 import { InventoryStore } from "./InventoryStore.ts"
 import type { Node, NodeHealth, NodeToken } from "./Node.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
+import * as Precondition from "./Precondition.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
 
@@ -43,6 +44,8 @@ export interface NodeStanding {
 
 export type Failure = NotFound | Forbidden | Invalid | StoreError
 type Answer<A> = Effect.Effect<A, Failure, Actor>
+/** A change of something that is there: it may have become another version. */
+type Changed<A> = Effect.Effect<A, Failure | Stale, Actor>
 type Needs = AuditStore | SecureRandom.SecureRandom
 
 /** SHA-256 (hex) of a node key: all that is stored of it. */
@@ -62,7 +65,7 @@ export class Inventory extends Context.Service<
     /** Operators see inbounds too: they link subscriptions to them. */
     readonly getInbound: (id: string) => Answer<Inbound>
     readonly listInbounds: (nodeId: string | null, page: Page) => Answer<ReadonlyArray<Inbound>>
-    readonly changeInbound: (id: string, patch: InboundPatch) => Answer<Inbound>
+    readonly changeInbound: (id: string, patch: InboundPatch) => Changed<Inbound>
     /** The node a key belongs to; null for an unknown or revoked one. */
     readonly signIn: (key: string) => Effect.Effect<NodeToken | null, StoreError>
     /** Takes a node's word on what it serves, and the certificates it made. */
@@ -82,7 +85,9 @@ export class Inventory extends Context.Service<
         const actor = yield* Actor
         if (actor.role !== "superuser") return yield* new Forbidden({ detail: "Only a superuser may do this" })
       })
-      const asSuperuser = <A>(effect: Effect.Effect<A, Failure, Actor | Needs>): Answer<A> =>
+      const asSuperuser = <A, E extends Failure | Stale>(
+        effect: Effect.Effect<A, E, Actor | Needs>
+      ): Effect.Effect<A, Failure | E, Actor> =>
         Effect.andThen(onlySuperuser, transaction.run(effect)).pipe(Effect.provide(context))
 
       const existingNode = Effect.fnUntraced(function* (id: string) {
@@ -179,8 +184,10 @@ export class Inventory extends Context.Service<
       const changeInbound = Effect.fnUntraced(function* (id: string, patch: InboundPatch) {
         const before = yield* store.lockInbound(id)
         if (before === null) return yield* new NotFound({ noun: "inbound", id })
+        yield* Precondition.holds(before.updatedAt)
         const now = yield* Instant.now
-        const after = { ...before, ...(patch as Partial<Inbound>), updatedAt: now }
+        const updatedAt = Precondition.next(before.updatedAt, now)
+        const after = { ...before, ...(patch as Partial<Inbound>), updatedAt }
         yield* store.updateInbound(after)
         if (after.trafficMultiplier !== before.trafficMultiplier)
           yield* store.recordMultiplier(id, after.trafficMultiplier, now)

@@ -12,7 +12,7 @@ import type { AuditStore, Page } from "./AuditLog.ts"
 import { BucketStore } from "./BucketStore.ts"
 import type { NodeConvergence } from "./Convergence.ts"
 import { CredentialStore } from "./CredentialStore.ts"
-import { Forbidden, Invalid, NotFound } from "./Failure.ts"
+import { Forbidden, Invalid, NotFound, type Stale } from "./Failure.ts"
 import { Grain } from "./Grain.ts"
 import * as Id from "./Id.ts"
 import * as Instant from "./Instant.ts"
@@ -20,6 +20,7 @@ import { InventoryStore } from "./InventoryStore.ts"
 import * as Ledger from "./Ledger.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
 import * as Period from "./Period.ts"
+import * as Precondition from "./Precondition.ts"
 import type { Bucket } from "./Quota.ts"
 import { Spares } from "./Spares.ts"
 import { Subscription } from "./Subscription.ts"
@@ -56,6 +57,8 @@ export interface Standing {
 export type Failure = NotFound | Forbidden | Invalid | StoreError
 
 type Answer<A> = Effect.Effect<A, Failure, Actor>
+/** A change of something that is there: it may have become another version. */
+type Changed<A> = Effect.Effect<A, Failure | Stale, Actor>
 
 /** Bytes of a link that is not the id. */
 const linkLength = 24
@@ -73,14 +76,14 @@ export class Subscriptions extends Context.Service<
     readonly get: (id: string) => Answer<Standing>
     /** The actor's own for an operator. By id, ascending. */
     readonly list: (page: Page) => Answer<ReadonlyArray<Subscription>>
-    readonly change: (id: string, patch: Patch) => Answer<Standing>
-    readonly suspend: (id: string) => Answer<Standing>
-    readonly resume: (id: string) => Answer<Standing>
+    readonly change: (id: string, patch: Patch) => Changed<Standing>
+    readonly suspend: (id: string) => Changed<Standing>
+    readonly resume: (id: string) => Changed<Standing>
     /** Starts usage anew at this moment. Does not touch the owner's bucket. */
-    readonly reset: (id: string) => Answer<Standing>
+    readonly reset: (id: string) => Changed<Standing>
     /** Another link and another credential: the old address answers 404 and the old config stops working. */
-    readonly rotate: (id: string) => Answer<Standing>
-    readonly remove: (id: string) => Answer<void>
+    readonly rotate: (id: string) => Changed<Standing>
+    readonly remove: (id: string) => Changed<void>
   }
 >()("@vpnmgr/core/Subscriptions") {
   static readonly layer = Layer.effect(
@@ -212,7 +215,9 @@ export class Subscriptions extends Context.Service<
           yield* visible(id)
           yield* buckets.lock([own(id)])
           const before = yield* visible(id)
-          const after = { ...(yield* next(before)), updatedAt: yield* Instant.now }
+          yield* Precondition.holds(before.updatedAt)
+          const updatedAt = Precondition.next(before.updatedAt, yield* Instant.now)
+          const after = { ...(yield* next(before)), updatedAt }
           yield* subscriptions.update(after)
           yield* nodeStates.markSubscriptions([id])
           const meta = Audit.difference(shown(before), shown(after))
@@ -249,6 +254,7 @@ export class Subscriptions extends Context.Service<
         yield* visible(id)
         yield* buckets.lock([own(id)])
         const before = yield* visible(id)
+        yield* Precondition.holds(before.updatedAt)
         const now = yield* Instant.now
         yield* nodeStates.markSubscriptions([id])
         yield* nodeStates.markCredential(before.credential, id)
@@ -258,10 +264,11 @@ export class Subscriptions extends Context.Service<
         yield* Audit.record({ action: "subscription.delete", targetType: "subscription", targetId: id })
       })
 
-      const inTransaction = <A>(effect: Effect.Effect<A, Failure, Actor | Ledgered>): Answer<A> =>
+      const inTransaction = <A, E extends Failure | Stale>(effect: Effect.Effect<A, E, Actor | Ledgered>) =>
         transaction.run(effect).pipe(Effect.provide(context))
-      const answered = (effect: Effect.Effect<Subscription, Failure, Actor | Ledgered>): Answer<Standing> =>
-        Effect.flatMap(inTransaction(effect), standing)
+      const answered = <E extends Failure | Stale>(
+        effect: Effect.Effect<Subscription, E, Actor | Ledgered>
+      ): Effect.Effect<Standing, Failure | E, Actor> => Effect.flatMap(inTransaction(effect), standing)
 
       return Subscriptions.of({
         create: Effect.fn("Subscriptions.create")((draft: Draft) => answered(create(draft))),

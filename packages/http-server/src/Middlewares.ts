@@ -5,6 +5,7 @@ import { Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { ActingFor } from "./ActingFor.ts"
 import * as Answer from "./Answer.ts"
+import * as IfMatch from "./IfMatch.ts"
 import { Policy } from "./Policy.ts"
 import * as Refusal from "./Refusal.ts"
 import * as Requests from "./Requests.ts"
@@ -20,7 +21,7 @@ const problems = Layer.effect(
   Effect.map(Policy, ({ requestTimeout }) =>
     Access.Problems.of((handler, { endpoint }) => {
       const wait = endpoint.path === "/node/v1/state" ? NodeProtocol.longestWait * 1000 : 0
-      const bounded = Effect.timeoutOrElse(Effect.catchCause(handler, Answer.ofCause), {
+      const bounded = Effect.timeoutOrElse(Effect.catchCause(IfMatch.expecting(handler, endpoint), Answer.ofCause), {
         duration: requestTimeout + wait,
         orElse: () => Answer.problem(tooSlow)
       })

@@ -20,6 +20,8 @@ const ofStore = ({ reason }: Transaction.StoreError) =>
       })
     : unavailable()
 
+const stale = new Problem.PreconditionFailed({ detail: "It was changed meanwhile: read it again and decide anew" })
+
 const explain = (failure: Refused) => {
   switch (failure._tag) {
     case "NotFound":
@@ -36,8 +38,17 @@ const explain = (failure: Refused) => {
   }
 }
 
-/** The failures of a change. */
-export const changing = <A, E extends Refused, R>(effect: Effect.Effect<A, E, R>) => Effect.mapError(effect, explain)
+type Changing<E> =
+  | ReturnType<typeof explain>
+  | ([Extract<E, Failure.Stale>] extends [never] ? never : Problem.PreconditionFailed)
+
+/** The failures of a change. One that looks at versions may be too late: its operation declares `Problem.editing`. */
+export const changing = <A, E extends Refused | Failure.Stale, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, Changing<E>, R> =>
+  Effect.mapError(effect, (failure): Changing<E> =>
+    failure._tag === "Stale" ? (stale as Changing<E>) : explain(failure as Refused)
+  )
 
 /** The failures of a read: nothing can be invalid or exist already. */
 export const reading = <A, E extends Refused, R>(effect: Effect.Effect<A, E, R>) =>

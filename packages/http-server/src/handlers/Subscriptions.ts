@@ -1,6 +1,6 @@
 /** `/api/v1/subscriptions` over the core's `Subscriptions`. */
 import { Api, Problem, Subscriptions as Contract } from "@vpnmgr/api"
-import { Actor, BucketStore, Instant, Quota, Subscriptions, UsageStore } from "@vpnmgr/core"
+import { Actor, BucketStore, type Failure, Instant, Quota, Subscriptions, UsageStore } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Refusal from "../Refusal.ts"
@@ -10,8 +10,10 @@ import * as SubscriptionViews from "./SubscriptionViews.ts"
 
 const day = 86_400_000
 
-const shown = <E, R>(standing: Effect.Effect<Subscriptions.Standing, E, R>) =>
-  Refusal.changing(standing as Effect.Effect<Subscriptions.Standing, E & Subscriptions.Failure, R>).pipe(
+const shown = <E extends Subscriptions.Failure | Failure.Stale, R>(
+  standing: Effect.Effect<Subscriptions.Standing, E, R>
+) =>
+  Refusal.changing(standing).pipe(
     Effect.flatMap((found) => Effect.map(Instant.now, (now) => SubscriptionViews.whole(found, now)))
   )
 
