@@ -10,7 +10,14 @@ TABLE access_log WITH (fillfactor=70)
   token_id uuid NOT NULL
   bytes_up numeric NOT NULL
   bytes_down numeric NOT NULL
-  CONSTRAINT access_log_pkey PRIMARY KEY (subscription_id, inbound_id, started_at)
+  owner_id uuid
+  CONSTRAINT access_log_pkey PRIMARY KEY (subscription_id, id)
+  CREATE INDEX access_log_id_idx ON access_log USING btree (id)
+  CREATE INDEX access_log_inbound_idx ON access_log USING btree (inbound_id, id)
+  CREATE INDEX access_log_node_idx ON access_log USING btree (node_id, id)
+  CREATE INDEX access_log_owner_idx ON access_log USING btree (owner_id, id)
+  CREATE UNIQUE INDEX access_log_span_key ON access_log USING btree (subscription_id, inbound_id, started_at, owner_id) NULLS NOT DISTINCT
+  CREATE INDEX access_log_token_idx ON access_log USING btree (token_id, id)
 
 TABLE audit_log
   id uuid NOT NULL
@@ -21,8 +28,10 @@ TABLE audit_log
   target_id uuid NOT NULL
   meta jsonb NOT NULL
   CONSTRAINT audit_log_pkey PRIMARY KEY (id)
+  CREATE INDEX audit_log_action_idx ON audit_log USING btree (action, id)
   CREATE INDEX audit_log_actor_idx ON audit_log USING btree (actor_id, id)
   CREATE INDEX audit_log_target_idx ON audit_log USING btree (target_id, id)
+  CREATE INDEX audit_log_target_type_idx ON audit_log USING btree (target_type, id)
   CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 
 TABLE bucket WITH (fillfactor=70)
@@ -187,7 +196,16 @@ TABLE quarantine
   bytes_up bigint NOT NULL
   bytes_down bigint NOT NULL
   reason text NOT NULL
+  state text NOT NULL DEFAULT 'open'::text
+  resolved_at timestamp with time zone
+  resolved_by uuid
+  subscription_id uuid
+  inbound_id uuid
   CONSTRAINT quarantine_pkey PRIMARY KEY (id)
+  CONSTRAINT quarantine_state_check CHECK ((state = ANY (ARRAY['open'::text, 'applied'::text, 'dismissed'::text])))
+  CREATE INDEX quarantine_node_idx ON quarantine USING btree (node_id, id)
+  CREATE INDEX quarantine_reason_idx ON quarantine USING btree (reason, id)
+  CREATE INDEX quarantine_state_idx ON quarantine USING btree (state, id)
 
 TABLE report_conflict
   id uuid NOT NULL
@@ -199,6 +217,7 @@ TABLE report_conflict
   received_at timestamp with time zone NOT NULL
   batch jsonb NOT NULL
   CONSTRAINT report_conflict_pkey PRIMARY KEY (id)
+  CREATE INDEX report_conflict_node_idx ON report_conflict USING btree (node_id, id)
 
 TABLE report_key
   node_id uuid NOT NULL
@@ -278,6 +297,12 @@ TABLE traffic_report PARTITION BY RANGE (received_at)
   bytes_up bigint NOT NULL
   bytes_down bigint NOT NULL
   weighted numeric NOT NULL
+  id uuid NOT NULL
+  CREATE INDEX traffic_report_id_idx ON ONLY traffic_report USING btree (id)
+  CREATE INDEX traffic_report_inbound_idx ON ONLY traffic_report USING btree (inbound_id, id)
+  CREATE INDEX traffic_report_node_idx ON ONLY traffic_report USING btree (node_id, id)
+  CREATE INDEX traffic_report_owner_idx ON ONLY traffic_report USING btree (owner_id, id)
+  CREATE INDEX traffic_report_subscription_idx ON ONLY traffic_report USING btree (subscription_id, id)
 
 TABLE traffic_report_default DEFAULT
   received_at timestamp with time zone NOT NULL
@@ -291,6 +316,12 @@ TABLE traffic_report_default DEFAULT
   bytes_up bigint NOT NULL
   bytes_down bigint NOT NULL
   weighted numeric NOT NULL
+  id uuid NOT NULL
+  CREATE INDEX traffic_report_default_id_idx ON traffic_report_default USING btree (id)
+  CREATE INDEX traffic_report_default_inbound_id_id_idx ON traffic_report_default USING btree (inbound_id, id)
+  CREATE INDEX traffic_report_default_node_id_id_idx ON traffic_report_default USING btree (node_id, id)
+  CREATE INDEX traffic_report_default_owner_id_id_idx ON traffic_report_default USING btree (owner_id, id)
+  CREATE INDEX traffic_report_default_subscription_id_id_idx ON traffic_report_default USING btree (subscription_id, id)
 
 TABLE usage_piece WITH (fillfactor=70)
   subscription_id uuid NOT NULL

@@ -8,6 +8,7 @@ import { Inbounds } from "./Inbounds.ts"
 import { NodeProtocol } from "./NodeProtocol.ts"
 import { Nodes } from "./Nodes.ts"
 import { Audit, Quarantine, Spares } from "./Records.ts"
+import { AccessLog, ReportConflicts, TrafficReports } from "./Reports.ts"
 import { Session, Setup } from "./Session.ts"
 import { Subscriptions } from "./Subscriptions.ts"
 import { Users } from "./Users.ts"
@@ -29,8 +30,11 @@ export class Api extends HttpApi.make("vpnmgr")
   .add(Nodes)
   .add(Inbounds)
   .add(Spares)
+  .add(TrafficReports)
+  .add(AccessLog)
   .add(Audit)
   .add(Quarantine)
+  .add(ReportConflicts)
   .add(NodeProtocol.annotate(HttpApi.PayloadParseOptions, {}).annotate(HttpApi.QueryParseOptions, {}))
   .add(Health)
   .middleware(Problems)

@@ -1,7 +1,7 @@
 /** What superusers watch: the pool of spares, the audit trail, the quarantine. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { AuditLog, Id, Instant, Wire } from "@vpnmgr/core"
+import { AuditLog, Id, Instant, QuarantineStore, Usage, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
@@ -37,6 +37,7 @@ export class Audit extends HttpApiGroup.make("audit")
       query: {
         ...Page.query,
         actor_id: Schema.optional(Id.Uuid),
+        action: Schema.optional(Wire.text(100)).annotate({ description: "such as subscription.suspend" }),
         target_type: Schema.optional(Wire.text(100)),
         target_id: Schema.optional(Id.Uuid),
         from: Schema.optional(Instant.Instant),
@@ -50,38 +51,54 @@ export class Audit extends HttpApiGroup.make("audit")
   .prefix("/api/v1/audit")
   .annotateMerge(describe("Audit", "One record per change, written with it.")) {}
 
-export const QuarantineReason = Schema.Literals([
-  "negative",
-  "faster_than_link",
-  "unknown_inbound",
-  "foreign_inbound",
-  "unknown_credential",
-  "unassigned_credential",
-  "never_linked"
-])
-
-/** A reported entry that could not be counted, and why. */
-export const QuarantineView = Wire.struct({
-  id: Id.Uuid,
-  nodeId: Id.Uuid,
-  receivedAt: Instant.Instant,
-  from: Instant.Instant,
-  to: Instant.Instant,
-  /** The numbers the node gave. */
-  credential: Schema.Int,
-  inbound: Schema.Int,
-  bytesUp: Wire.SignedBytes,
-  bytesDown: Wire.SignedBytes,
-  reason: QuarantineReason
+/** What an entry is to be counted for. Both named: also where the subscription was never linked to the inbound. */
+export const QuarantineAttribution = Wire.struct({
+  subscriptionId: Schema.optionalKey(Id.Uuid),
+  /** An inbound of the node that reported. */
+  inboundId: Schema.optionalKey(Id.Uuid)
 })
 
 export class Quarantine extends HttpApiGroup.make("quarantine")
   .add(
     HttpApiEndpoint.get("list", "/", {
-      query: Page.query,
-      success: Page.of(QuarantineView),
+      query: {
+        ...Page.query,
+        node_id: Schema.optional(Id.Uuid),
+        reason: Schema.optional(Schema.Literals(Usage.quarantineReasons)),
+        state: Schema.optional(QuarantineStore.State),
+        from: Schema.optional(Instant.Instant),
+        to: Schema.optional(Instant.Instant)
+      },
+      success: Page.of(QuarantineStore.QuarantineRecord),
       error: Problem.reading
-    }).annotateMerge(describe("List the quarantine", "For superusers. Newest first; bytes as the node reported them."))
+    }).annotateMerge(
+      describe(
+        "List the quarantine",
+        "For superusers. Newest first; from ≤ received_at < to; bytes as the node reported them."
+      )
+    ),
+    HttpApiEndpoint.get("get", "/:id", {
+      params: { id: Id.Uuid },
+      success: QuarantineStore.QuarantineRecord,
+      error: Problem.reading
+    }).annotateMerge(describe("Get an entry of the quarantine", "For superusers. Bytes as the node reported them.")),
+    HttpApiEndpoint.post("apply", "/:id/apply", {
+      params: { id: Id.Uuid },
+      payload: QuarantineAttribution,
+      success: QuarantineStore.QuarantineRecord,
+      error: Problem.changing
+    }).annotateMerge(
+      describe(
+        "Count an entry of the quarantine",
+        "For superusers, once. Its bytes count as its report would have counted them: for the owner, the window and the " +
+          "multiplier of its interval. What its numbers do not say has to be named; a negative entry is never counted."
+      )
+    ),
+    HttpApiEndpoint.post("dismiss", "/:id/dismiss", {
+      params: { id: Id.Uuid },
+      success: QuarantineStore.QuarantineRecord,
+      error: Problem.changing
+    }).annotateMerge(describe("Dismiss an entry of the quarantine", "For superusers, once. It is kept, and never counted."))
   )
   .middleware(SignedIn)
   .prefix("/api/v1/quarantine")

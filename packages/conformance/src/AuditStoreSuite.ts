@@ -4,21 +4,22 @@ import { AuditLog, Transaction } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
-import { anId, hour, noon } from "./World.ts"
+import { anId, anIdOf, hour, noon } from "./World.ts"
 
 const records = (count: number, fields: Partial<AuditLog.AuditRecord> = {}): ReadonlyArray<AuditLog.AuditRecord> =>
-  Array.from({ length: count }, anId)
-    .sort()
-    .map((id, index) => ({
-      id,
-      timestamp: noon + index * hour,
+  Array.from({ length: count }, (_, index) => {
+    const timestamp = noon + index * hour
+    return {
+      id: anIdOf(timestamp),
+      timestamp,
       actorId: anId(),
       action: "subscription.suspend",
       targetType: "subscription",
       targetId: anId(),
       meta: { is_suspended: { before: false, after: true }, number: index, nothing: null },
       ...fields
-    }))
+    }
+  })
 
 /** Runs the suite on a store. */
 export const suite = (name: string, stores: StoresLayer): void =>
@@ -51,7 +52,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
-    it.effect("finds by actor, target and time", () =>
+    it.effect("finds by actor, action, target and time", () =>
       Effect.gen(function* () {
         const audit = yield* AuditLog.AuditStore
         const [actorId, targetId] = [anId(), anId()]
@@ -61,6 +62,9 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const page = { after: null, limit: 10 }
         assert.deepStrictEqual(yield* audit.list({ targetType: "node", targetId }, page), others)
         assert.deepStrictEqual(yield* audit.list({ actorId, targetId }, page), [])
+        const [renamed] = records(1, { actorId, action: "subscription.rotate" })
+        yield* audit.append([renamed!])
+        assert.deepStrictEqual(yield* audit.list({ actorId, action: "subscription.rotate" }, page), [renamed!])
         const between = yield* audit.list({ actorId, from: noon + hour / 2, to: noon + 2.5 * hour }, page)
         assert.deepStrictEqual(between, [mine[2]!, mine[1]!])
       })

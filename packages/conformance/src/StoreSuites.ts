@@ -6,6 +6,8 @@ import * as ConvergenceSuite from "./ConvergenceSuite.ts"
 import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
 import * as NodeStateStoreSuite from "./NodeStateStoreSuite.ts"
+import * as QuarantineStoreSuite from "./QuarantineStoreSuite.ts"
+import * as RecordStoreSuite from "./RecordStoreSuite.ts"
 import * as SettingStoreSuite from "./SettingStoreSuite.ts"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
 import * as SubscriptionStoreSuite from "./SubscriptionStoreSuite.ts"
@@ -25,6 +27,8 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   BucketStoreSuite.suite(name, stores)
   AdmissionSuite.suite(name, stores)
   UsageStoreSuite.suite(name, stores, capabilities)
+  RecordStoreSuite.suite(name, stores)
+  QuarantineStoreSuite.suite(name, stores)
   NodeStateStoreSuite.suite(name, stores, capabilities)
   ConvergenceSuite.suite(name, stores)
 }

@@ -5,6 +5,8 @@ import type {
   CredentialStore,
   InventoryStore,
   NodeStateStore,
+  QuarantineStore,
+  RecordStore,
   SettingStore,
   SubscriptionStore,
   Transaction,
@@ -26,6 +28,8 @@ export type Stores =
   | CredentialStore.CredentialStore
   | BucketStore.BucketStore
   | UsageStore.UsageStore
+  | RecordStore.RecordStore
+  | QuarantineStore.QuarantineStore
   | NodeStateStore.NodeStateStore
 
 /** What a store is capable of; what it is not is not asked of it. */

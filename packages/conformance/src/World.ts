@@ -3,6 +3,7 @@ import type { Inbound, Limits, Quota, Subscription, TrafficReport } from "@vpnmg
 import {
   BucketStore,
   CredentialStore,
+  Id,
   InventoryStore,
   SubscriptionStore,
   Transaction,
@@ -19,6 +20,9 @@ export const hour = 3_600_000
 
 /** A fresh id. */
 export const anId = (): string => crypto.randomUUID()
+
+/** A fresh id that sorts by this instant. */
+export const anIdOf = (at: number): string => Id.v7(at, crypto.getRandomValues(new Uint8Array(10)))
 
 /** A window around `noon`: the whole of January. */
 export const january = { start: Date.UTC(2026, 0, 1), end: Date.UTC(2026, 1, 1) }

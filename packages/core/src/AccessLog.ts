@@ -1,6 +1,7 @@
 /**
  * One record per span of use of a subscription at an inbound (seed vpn-manager, `AccessLog`): opened by the first bytes
- * after idle minutes, closed by idleness or after an hour. Never an address or a device.
+ * after idle minutes, closed by idleness, after an hour or by a new owner. Never an address or a device. Its id is a
+ * UUIDv7 of `timestamp`, so that the order of ids is the order of time.
  */
 import { Schema } from "effect"
 import * as Id from "./Id.ts"
@@ -12,6 +13,8 @@ export const AccessRecord = Wire.struct({
   id: Id.Uuid,
   /** When the span began, as the start of its first interval. */
   timestamp: Instant,
+  /** When it last grew, as the end of its newest interval. */
+  endedAt: Instant,
   subscriptionId: Id.Uuid,
   inboundId: Id.Uuid,
   nodeId: Id.Uuid,
@@ -29,7 +32,10 @@ export const idleFor = 5 * 60_000
 /** A span lasts no longer than this, milliseconds. */
 export const longestSpan = 60 * 60_000
 
-/** True when bytes of the interval `(from, to]` belong to a span that began at `startedAt` and last grew at `endedAt`. */
+/**
+ * True when bytes of the interval `(from, to]` belong to a span that began at `startedAt` and last grew at `endedAt`. A
+ * span is of one owner: a subscription that is given to another opens another span.
+ */
 export const continues = (
   span: { readonly startedAt: InstantType; readonly endedAt: InstantType },
   from: InstantType,

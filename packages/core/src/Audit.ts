@@ -21,10 +21,11 @@ export interface Change {
 export const record = Effect.fn("Audit.record")(function* (change: Change) {
   const actor = yield* Actor
   const audit = yield* AuditStore
+  const now = yield* Instant.now
   yield* audit.append([
     {
-      id: yield* Id.make,
-      timestamp: yield* Instant.now,
+      id: yield* Id.makeAt(now),
+      timestamp: now,
       actorId: actor.by ?? actor.id,
       action: change.action,
       targetType: change.targetType,

@@ -7,6 +7,7 @@ import type { StoreError } from "./Transaction.ts"
 import * as Wire from "./Wire.ts"
 
 export const AuditRecord = Wire.struct({
+  /** A UUIDv7 of `timestamp`, so that the order of ids is the order of time. */
   id: Id.Uuid,
   timestamp: Instant,
   actorId: Id.Uuid,
@@ -27,6 +28,7 @@ export interface Page {
 
 export interface AuditFilter {
   readonly actorId?: string
+  readonly action?: string
   readonly targetType?: string
   readonly targetId?: string
   readonly from?: InstantType

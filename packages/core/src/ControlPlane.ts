@@ -6,11 +6,13 @@ import { Directory } from "./Directory.ts"
 import { Enforcer } from "./Enforcer.ts"
 import { Inventory } from "./Inventory.ts"
 import { NodeStates } from "./NodeStates.ts"
+import { Quarantine } from "./Quarantine.ts"
+import { Records } from "./Records.ts"
 import { Spares } from "./Spares.ts"
 import { Subscriptions } from "./Subscriptions.ts"
 
 /**
- * `Enforcer`, `Subscriptions`, `Directory`, `Inventory`, `Spares`, `NodeStates` and `ConfigDelivery`. Needs the stores
+ * `Enforcer`, `Subscriptions`, `Directory`, `Inventory`, `Spares`, `NodeStates`, `ConfigDelivery`, `Records` and `Quarantine`. Needs the stores
  * and `Transaction`; randomness is Web Crypto's.
  */
 export const layer = Layer.mergeAll(
@@ -19,5 +21,7 @@ export const layer = Layer.mergeAll(
   Inventory.layer,
   NodeStates.layer,
   ConfigDelivery.layer,
+  Records.layer,
+  Quarantine.layer,
   Subscriptions.layer
 ).pipe(Layer.provideMerge(Spares.layer), Layer.provideMerge(SecureRandom.layerWebCrypto))

@@ -49,21 +49,43 @@ const counter = (name: string, description: string) => Metric.counter(name, { de
 const counters = {
   reports: counter("reports_total", "Batches admitted, by outcome: new, replay or conflict"),
   entries: counter("report_entries_total", "Entries of new batches that were counted"),
-  quarantined: counter("quarantined_entries_total", "Entries of new batches that went to quarantine")
+  quarantined: counter("quarantined_entries_total", "Entries of new batches that went to quarantine, by reason")
 }
 
 interface Outcome {
   readonly admission: Admission
   readonly entries: number
-  readonly quarantined: number
+  readonly quarantined: ReadonlyArray<Usage.Quarantined>
 }
 
 const count = ({ admission, entries, quarantined }: Outcome) =>
   Effect.all([
     Metric.update(Metric.withAttributes(counters.reports, { outcome: admission }), 1),
     Metric.update(counters.entries, entries),
-    Metric.update(counters.quarantined, quarantined)
+    ...quarantined.map(({ reason }) => Metric.update(Metric.withAttributes(counters.quarantined, { reason }), 1))
   ])
+
+/** Sets `exhaustedUntil` where weighing says otherwise, and marks the nodes. Runs in the transaction that counted. */
+export const flip = Effect.fn("Enforcer.flip")(function* (nodeId: string, touched: ReadonlyArray<Bucket>) {
+  const flips = touched.flatMap((bucket) => {
+    const exhaustedUntil = Quota.weigh(bucket)
+    return exhaustedUntil === bucket.exhaustedUntil ? [] : [{ kind: bucket.kind, id: bucket.id, exhaustedUntil }]
+  })
+  if (flips.length === 0) return
+  const buckets = yield* BucketStore
+  const nodeStates = yield* NodeStateStore
+  yield* buckets.flip(flips)
+  yield* nodeStates.markBuckets(flips)
+  yield* Audit.record({
+    action: "bucket.exhaust",
+    targetType: "node",
+    targetId: nodeId,
+    meta: {
+      subscriptions: flips.filter((each) => each.kind === "subscription").length,
+      owners: flips.filter((each) => each.kind === "owner").length
+    }
+  })
+})
 
 export class Enforcer extends Context.Service<
   Enforcer,
@@ -86,28 +108,6 @@ export class Enforcer extends Context.Service<
       const usage = yield* UsageStore
       const grain = yield* Grain
 
-      /** Sets `exhaustedUntil` where weighing says otherwise, and marks the nodes. */
-      const flip = Effect.fnUntraced(function* (origin: Origin, touched: ReadonlyArray<Bucket>) {
-        const flips = touched.flatMap((bucket) => {
-          const exhaustedUntil = Quota.weigh(bucket)
-          return exhaustedUntil === bucket.exhaustedUntil ? [] : [{ kind: bucket.kind, id: bucket.id, exhaustedUntil }]
-        })
-        if (flips.length === 0) return
-        const buckets = yield* BucketStore
-        const nodeStates = yield* NodeStateStore
-        yield* buckets.flip(flips)
-        yield* nodeStates.markBuckets(flips)
-        yield* Audit.record({
-          action: "bucket.exhaust",
-          targetType: "node",
-          targetId: origin.nodeId,
-          meta: {
-            subscriptions: flips.filter((each) => each.kind === "subscription").length,
-            owners: flips.filter((each) => each.kind === "owner").length
-          }
-        })
-      })
-
       const apply = Effect.fnUntraced(function* (origin: Origin, report: TrafficReport.Report, key: BatchKey) {
         const { batch } = report
         const { from, to, shift } = TrafficReport.interval(report, key.receivedAt)
@@ -121,15 +121,15 @@ export class Enforcer extends Context.Service<
             meta: { spool: batch.spool, seq: batch.seq }
           })
         }
-        if (admission !== "new" && !broken("idempotency")) return { admission, entries: 0, quarantined: 0 }
+        if (admission !== "new" && !broken("idempotency")) return { admission, entries: 0, quarantined: [] }
         const facts = yield* usage.facts(origin.nodeId, batch, to)
         const settlement = Usage.settle({ nodeId: origin.nodeId, entries: batch.entries, from, to, facts, grain })
         if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
         yield* usage.record({ key, from, to, shift, settlement })
-        yield* flip(origin, yield* usage.touched(settlement))
+        yield* flip(origin.nodeId, yield* usage.touched(settlement))
         yield* faultPoint("server.recorded")
-        const quarantined = settlement.quarantined.length
-        return { admission, entries: batch.entries.length - quarantined, quarantined }
+        const { quarantined } = settlement
+        return { admission, entries: batch.entries.length - quarantined.length, quarantined }
       })
 
       const report = Effect.fn("Enforcer.report")(function* (origin: Origin, report: TrafficReport.Report) {

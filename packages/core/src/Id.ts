@@ -30,8 +30,14 @@ export const v7 = (at: Instant, random: Uint8Array): string => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
-/** A new UUIDv7 at the current instant. */
-export const make = Effect.gen(function* () {
+/** Before every UUIDv7 of an instant, and after those of earlier ones. Before 1970 it is that of 1970. */
+export const lowest = (at: Instant): string => v7(Math.max(0, Math.floor(at)), new Uint8Array(10))
+
+/** A new UUIDv7 of an instant. */
+export const makeAt = Effect.fnUntraced(function* (at: Instant) {
   const random = yield* SecureRandom.SecureRandom
-  return v7(yield* Instants.now, yield* random.randomBytes(10))
+  return v7(at, yield* random.randomBytes(10))
 })
+
+/** A new UUIDv7 at the current instant. */
+export const make = Effect.flatMap(Instants.now, makeAt)

@@ -9,6 +9,8 @@ import * as CredentialStore from "./memory/CredentialStore.ts"
 import * as InventoryStore from "./memory/InventoryStore.ts"
 import { Memory } from "./memory/Memory.ts"
 import * as NodeStateStore from "./memory/NodeStateStore.ts"
+import * as QuarantineStore from "./memory/QuarantineStore.ts"
+import * as RecordStore from "./memory/RecordStore.ts"
 import * as SettingStore from "./memory/SettingStore.ts"
 import * as SubscriptionStore from "./memory/SubscriptionStore.ts"
 import * as Transaction from "./memory/Transaction.ts"
@@ -26,5 +28,7 @@ export const layer = Layer.mergeAll(
   CredentialStore.layer,
   BucketStore.layer,
   UsageStore.layer,
+  RecordStore.layer,
+  QuarantineStore.layer,
   NodeStateStore.layer
 ).pipe(Layer.provide(Memory.layer))

@@ -79,14 +79,17 @@ export interface OwnerPiece extends Amount {
   readonly at: Instant
 }
 
-export type QuarantineReason =
-  | "negative"
-  | "faster_than_link"
-  | "unknown_inbound"
-  | "foreign_inbound"
-  | "unknown_credential"
-  | "unassigned_credential"
-  | "never_linked"
+/** Why an entry cannot be counted. */
+export const quarantineReasons = [
+  "negative",
+  "faster_than_link",
+  "unknown_inbound",
+  "foreign_inbound",
+  "unknown_credential",
+  "unassigned_credential",
+  "never_linked"
+] as const
+export type QuarantineReason = (typeof quarantineReasons)[number]
 
 export interface Quarantined {
   readonly entry: Entry
@@ -115,17 +118,19 @@ export interface Settling {
   readonly facts: Facts
   /** Milliseconds. */
   readonly grain: number
+  /** Reasons that a person has looked at and does not hold against the entries. Never `negative`. */
+  readonly waived?: ReadonlySet<QuarantineReason>
 }
 
 /** Says why an entry cannot be counted, or which subscription and inbound it is of. */
 const place = (
   entry: Entry,
-  { facts, nodeId, from, to }: Settling
+  { facts, nodeId, from, to, waived }: Settling
 ): QuarantineReason | { readonly subscription: SubscriptionFacts; readonly inbound: InboundFacts } => {
   if (entry.bytesUp < 0n || entry.bytesDown < 0n) return "negative"
   const seconds = BigInt(Math.max(1, Math.ceil((to - from) / 1000)))
-  if ((entry.bytesUp + entry.bytesDown) * 8n > (facts.linkSpeed ?? fastestLink) * 2n * seconds)
-    return "faster_than_link"
+  const isTooFast = (entry.bytesUp + entry.bytesDown) * 8n > (facts.linkSpeed ?? fastestLink) * 2n * seconds
+  if (isTooFast && waived?.has("faster_than_link") !== true) return "faster_than_link"
   const inbound = facts.inbounds.get(entry.inbound)
   if (inbound === undefined) return "unknown_inbound"
   if (inbound.nodeId !== nodeId) return "foreign_inbound"
@@ -133,7 +138,8 @@ const place = (
   if (subscriptionId === undefined) return "unknown_credential"
   const subscription = subscriptionId === null ? undefined : facts.subscriptions.get(subscriptionId)
   if (subscription === undefined) return "unassigned_credential"
-  return subscription.inboundIds.has(inbound.id) ? { subscription, inbound } : "never_linked"
+  const isLinked = subscription.inboundIds.has(inbound.id) || waived?.has("never_linked") === true
+  return isLinked ? { subscription, inbound } : "never_linked"
 }
 
 /** Adds amounts up by key, keeping the first one's other fields. */

@@ -1,11 +1,10 @@
 /** The port to what was reported. Everything here runs inside the report's own transaction. */
 import { Context, type Effect } from "effect"
-import type { Page } from "./AuditLog.ts"
 import type { Instant } from "./Instant.ts"
 import type { Bucket } from "./Quota.ts"
 import type { Batch } from "./TrafficReport.ts"
 import type { StoreError } from "./Transaction.ts"
-import type { Amount, Facts, QuarantineReason, Settlement } from "./Usage.ts"
+import type { Amount, Facts, Settlement } from "./Usage.ts"
 
 /** What identifies a batch, and what its sender says of its spool. */
 export interface BatchKey {
@@ -30,19 +29,6 @@ export interface Recording {
   /** Milliseconds its times were shifted by. */
   readonly shift: number
   readonly settlement: Settlement
-}
-
-export interface QuarantineRecord {
-  readonly id: string
-  readonly nodeId: string
-  readonly receivedAt: Instant
-  readonly from: Instant
-  readonly to: Instant
-  readonly credential: number
-  readonly inbound: number
-  readonly bytesUp: bigint
-  readonly bytesDown: bigint
-  readonly reason: QuarantineReason
 }
 
 /** Usage of one inbound in one piece of time (a grain, or the part of one before or after a reset). */
@@ -82,8 +68,6 @@ export class UsageStore extends Context.Service<
       from: Instant,
       to: Instant
     ) => Effect.Effect<ReadonlyArray<UsagePiece>, StoreError>
-    /** Newest first. */
-    readonly quarantine: (page: Page) => Effect.Effect<ReadonlyArray<QuarantineRecord>, StoreError>
     /** Drops raw reports older than `before` by whole days, and keys of spools silent since then. Usage stays. */
     readonly retain: (before: Instant) => Effect.Effect<void, StoreError>
   }

@@ -5,13 +5,14 @@
  */
 import { Api } from "@vpnmgr/api"
 import type {
-  AuditLog,
   BucketStore,
   ConfigDelivery,
   Directory,
   Enforcer,
   Inventory,
   NodeStates,
+  Quarantine,
+  Records as CoreRecords,
   SettingStore,
   Spares,
   Subscriptions as Core,
@@ -46,9 +47,8 @@ import { Tokens } from "./Tokens.ts"
 /** What `services` makes. */
 export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls
 
-/** What the routes ask of the core: its `ControlPlane` and four of the stores. */
+/** What the routes ask of the core: its `ControlPlane` and three of the stores. */
 export type Needs =
-  | AuditLog.AuditStore
   | BucketStore.BucketStore
   | ConfigDelivery.ConfigDelivery
   | Core.Subscriptions
@@ -56,6 +56,8 @@ export type Needs =
   | Enforcer.Enforcer
   | Inventory.Inventory
   | NodeStates.NodeStates
+  | Quarantine.Quarantine
+  | CoreRecords.Records
   | SettingStore.SettingStore
   | Spares.Spares
   | UsageStore.UsageStore
@@ -78,8 +80,11 @@ const handlers = Layer.mergeAll(
   Nodes.layer,
   Inbounds.layer,
   Records.spares,
+  Records.trafficReports,
+  Records.accessLog,
   Records.audit,
   Records.quarantine,
+  Records.reportConflicts,
   NodeProtocol.layer,
   Health.layer
 ).pipe(Layer.provide(Middlewares.layer))

@@ -1,8 +1,8 @@
 /** The audit log in PostgreSQL: a table that refuses UPDATE, DELETE and TRUNCATE. */
-import { AuditLog } from "@vpnmgr/core"
+import { AuditLog, Id } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { at, list, millis } from "./Column.ts"
+import { list, millis } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
 
 export const layer: Layer.Layer<AuditLog.AuditStore, never, SqlClient.SqlClient> = Layer.effect(
@@ -24,7 +24,7 @@ export const layer: Layer.Layer<AuditLog.AuditStore, never, SqlClient.SqlClient>
             )
       ),
 
-      list: Effect.fn("PgAuditLog.list")(({ actorId, targetType, targetId, from, to }, { after, limit }) =>
+      list: Effect.fn("PgAuditLog.list")(({ actorId, action, targetType, targetId, from, to }, { after, limit }) =>
         stored(
           sql<AuditLog.AuditRecord>`SELECT id, ${sql.literal(millis("timestamp"))} AS timestamp, actor_id AS "actorId",
               action, target_type AS "targetType", target_id AS "targetId", meta
@@ -32,10 +32,11 @@ export const layer: Layer.Layer<AuditLog.AuditStore, never, SqlClient.SqlClient>
             WHERE ${sql.and([
               sql`true`,
               ...(actorId === undefined ? [] : [sql`actor_id = ${actorId}`]),
+              ...(action === undefined ? [] : [sql`action = ${action}`]),
               ...(targetType === undefined ? [] : [sql`target_type = ${targetType}`]),
               ...(targetId === undefined ? [] : [sql`target_id = ${targetId}`]),
-              ...(from === undefined ? [] : [sql`timestamp >= ${at(sql, from)}`]),
-              ...(to === undefined ? [] : [sql`timestamp < ${at(sql, to)}`]),
+              ...(from === undefined ? [] : [sql`id >= ${Id.lowest(from)}::uuid`]),
+              ...(to === undefined ? [] : [sql`id < ${Id.lowest(to)}::uuid`]),
               ...(after === null ? [] : [sql`id < ${after}`])
             ])}
             ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`

@@ -18,11 +18,6 @@ interface PieceRow extends Omit<UsageStore.UsagePiece, "up" | "down" | "weighted
   readonly weighted: string
 }
 
-type QuarantineRow = Omit<UsageStore.QuarantineRecord, "credential" | "inbound"> & {
-  readonly credential: bigint
-  readonly inbound: bigint
-}
-
 type Service = UsageStore.UsageStore["Service"]
 
 const day = 86_400_000
@@ -121,15 +116,6 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       }))
     })
 
-    const quarantine: Service["quarantine"] = Effect.fn("PgUsageStore.quarantine")(function* ({ after, limit }) {
-      const rows = yield* stored(sql<QuarantineRow>`SELECT id, node_id AS "nodeId",
-            ${sql.literal(millis("received_at"))} AS "receivedAt", ${sql.literal(millis("from_at"))} AS "from",
-            ${sql.literal(millis("to_at"))} AS "to", credential, inbound, bytes_up AS "bytesUp", bytes_down AS "bytesDown",
-            reason
-          FROM quarantine WHERE ${after}::uuid IS NULL OR id < ${after}::uuid ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`)
-      return rows.map((row) => ({ ...row, credential: Number(row.credential), inbound: Number(row.inbound) }))
-    })
-
     /** A silent spool's keys go, but not what they tell: all it ever sent lies below its floor. */
     const forget = (before: Instant.Instant) =>
       written(sql`
@@ -145,7 +131,6 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       record: makeRecord(sql),
       touched,
       pieces,
-      quarantine,
       retain: (before) =>
         Effect.gen(function* () {
           yield* stored(partitions.drop(before))

@@ -5,6 +5,8 @@ import type {
   CredentialStore,
   InventoryStore,
   NodeStateStore,
+  QuarantineStore,
+  RecordStore,
   SettingStore,
   SubscriptionStore,
   Transaction,
@@ -21,6 +23,8 @@ import * as PgBucketStore from "./PgBucketStore.ts"
 import * as PgCredentialStore from "./PgCredentialStore.ts"
 import * as PgInventoryStore from "./PgInventoryStore.ts"
 import * as PgNodeStateStore from "./PgNodeStateStore.ts"
+import * as PgQuarantineStore from "./PgQuarantineStore.ts"
+import * as PgRecordStore from "./PgRecordStore.ts"
 import * as PgSettingStore from "./PgSettingStore.ts"
 import * as PgSubscriptionStore from "./PgSubscriptionStore.ts"
 import * as PgTransaction from "./PgTransaction.ts"
@@ -35,6 +39,8 @@ export type Stores =
   | CredentialStore.CredentialStore
   | InventoryStore.InventoryStore
   | NodeStateStore.NodeStateStore
+  | QuarantineStore.QuarantineStore
+  | RecordStore.RecordStore
   | SettingStore.SettingStore
   | SubscriptionStore.SubscriptionStore
   | Transaction.Transaction
@@ -55,5 +61,7 @@ export const layer = (
     PgCredentialStore.layer,
     PgBucketStore.layer,
     PgUsageStore.layer,
+    PgRecordStore.layer,
+    PgQuarantineStore.layer,
     PgNodeStateStore.layer
   ).pipe(Layer.provide(Setup.layer(schema)))

@@ -28,14 +28,15 @@ export const make = (sql: SqlClient.SqlClient) => {
     ${list(rows.map((row) => row.down))}::text::numeric[], ${list(rows.map((row) => row.weighted))}::text::numeric[]`
 
   const reports = ({ key, from, to, shift, settlement: { rows } }: UsageStore.Recording) => sql`
-    INSERT INTO traffic_report (received_at, node_id, subscription_id, inbound_id, owner_id, from_at, to_at, shift,
+    INSERT INTO traffic_report (id, received_at, node_id, subscription_id, inbound_id, owner_id, from_at, to_at, shift,
       bytes_up, bytes_down, weighted)
-    SELECT ${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, subscription_id, inbound_id, owner_id, ${at(sql, from)},
-      ${at(sql, to)}, ${BigInt(Math.round(shift))}::bigint, up, down, weighted
-    FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
-      ${list(rows.map((row) => row.ownerId))}::text::uuid[], ${rows.map((row) => int8(row.up))}::bigint[],
-      ${rows.map((row) => int8(row.down))}::bigint[], ${list(rows.map((row) => row.weighted))}::text::numeric[]
-    ) AS new (subscription_id, inbound_id, owner_id, up, down, weighted)`
+    SELECT id, ${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, subscription_id, inbound_id, owner_id,
+      ${at(sql, from)}, ${at(sql, to)}, ${BigInt(Math.round(shift))}::bigint, up, down, weighted
+    FROM unnest(${idsOf(rows.length, to)}::uuid[], ${rows.map((row) => row.subscriptionId)}::uuid[],
+      ${rows.map((row) => row.inboundId)}::uuid[], ${list(rows.map((row) => row.ownerId))}::text::uuid[],
+      ${rows.map((row) => int8(row.up))}::bigint[], ${rows.map((row) => int8(row.down))}::bigint[],
+      ${list(rows.map((row) => row.weighted))}::text::numeric[]
+    ) AS new (id, subscription_id, inbound_id, owner_id, up, down, weighted)`
 
   const pieces = (rows: Usage.Settlement["pieces"]) => sql`
     INSERT INTO usage_piece AS p (subscription_id, at, inbound_id, bytes_up, bytes_down, weighted)
@@ -80,28 +81,36 @@ export const make = (sql: SqlClient.SqlClient) => {
       ${quarantined.map(({ entry }) => entry.bytesUp)}::bigint[], ${quarantined.map(({ entry }) => entry.bytesDown)}::bigint[],
       ${quarantined.map(({ reason }) => reason)}::text[]) AS new (id, credential, inbound, up, down, reason)`
 
-  /** By the rule of `AccessLog.continues`: continues the newest span of each (subscription, inbound) that is still open, and opens one for the rest. */
+  /**
+   * By the rule of `AccessLog.continues`: continues the newest span of each (subscription, inbound) of the same owner
+   * that is still open, and opens one for the rest.
+   */
   const accessLog = ({ key, from, to, settlement: { rows } }: UsageStore.Recording) => sql`
     WITH input AS (
       SELECT * FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
-        ${idsOf(rows.length, from)}::uuid[], ${sums(rows)}) AS new (subscription_id, inbound_id, id, up, down, weighted)),
+        ${list(rows.map((row) => row.ownerId))}::text::uuid[], ${idsOf(rows.length, from)}::uuid[], ${sums(rows)}
+      ) AS new (subscription_id, inbound_id, owner_id, id, up, down, weighted)),
     placed AS (
       SELECT input.*, last.started_at FROM input LEFT JOIN LATERAL (
         SELECT a.started_at, a.ended_at FROM access_log a
         WHERE a.subscription_id = input.subscription_id AND a.inbound_id = input.inbound_id
-          AND a.started_at <= ${at(sql, to)}
+          AND a.owner_id IS NOT DISTINCT FROM input.owner_id AND a.started_at <= ${at(sql, to)}
         ORDER BY a.started_at DESC LIMIT 1
       ) last ON last.ended_at >= ${at(sql, from - AccessLog.idleFor)} AND last.started_at >= ${at(sql, to - AccessLog.longestSpan)}),
     continued AS (
       UPDATE access_log a SET ended_at = greatest(a.ended_at, ${at(sql, to)}), bytes_up = a.bytes_up + p.up,
         bytes_down = a.bytes_down + p.down
       FROM placed p
-      WHERE a.subscription_id = p.subscription_id AND a.inbound_id = p.inbound_id AND a.started_at = p.started_at)
-    INSERT INTO access_log AS a (subscription_id, inbound_id, started_at, ended_at, id, node_id, token_id, bytes_up, bytes_down)
-    SELECT subscription_id, inbound_id, ${at(sql, from)}, ${at(sql, to)}, id, ${key.nodeId}::uuid, ${key.tokenId}::uuid, up, down
+      WHERE a.subscription_id = p.subscription_id AND a.inbound_id = p.inbound_id AND a.started_at = p.started_at
+        AND a.owner_id IS NOT DISTINCT FROM p.owner_id)
+    INSERT INTO access_log AS a (subscription_id, inbound_id, owner_id, started_at, ended_at, id, node_id, token_id,
+      bytes_up, bytes_down)
+    SELECT subscription_id, inbound_id, owner_id, ${at(sql, from)}, ${at(sql, to)}, id, ${key.nodeId}::uuid,
+      ${key.tokenId}::uuid, up, down
     FROM placed WHERE started_at IS NULL
-    ON CONFLICT (subscription_id, inbound_id, started_at) DO UPDATE SET ended_at = greatest(a.ended_at, EXCLUDED.ended_at),
-      bytes_up = a.bytes_up + EXCLUDED.bytes_up, bytes_down = a.bytes_down + EXCLUDED.bytes_down`
+    ON CONFLICT (subscription_id, inbound_id, started_at, owner_id) DO UPDATE
+      SET ended_at = greatest(a.ended_at, EXCLUDED.ended_at), bytes_up = a.bytes_up + EXCLUDED.bytes_up,
+        bytes_down = a.bytes_down + EXCLUDED.bytes_down`
 
   const unlessEmpty = (
     rows: ReadonlyArray<unknown>,

@@ -19,12 +19,13 @@ export const layer = Layer.effect(
             records.map((record) => [record.id, record])
           )
         }),
-      list: ({ actorId, targetType, targetId, from, to }, page) =>
+      list: ({ actorId, action, targetType, targetId, from, to }, page) =>
         read(({ audit }) =>
           newest(
             [...HashMap.values(audit)].filter(
               (record) =>
                 (actorId === undefined || record.actorId === actorId) &&
+                (action === undefined || record.action === action) &&
                 (targetType === undefined || record.targetType === targetType) &&
                 (targetId === undefined || record.targetId === targetId) &&
                 (from === undefined || record.timestamp >= from) &&

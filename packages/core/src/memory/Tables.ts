@@ -1,16 +1,20 @@
 /**
  * What the memory stores hold: immutable maps of immutable rows, so that a transaction is a shallow copy and rolling
- * back is dropping it. Raw reports, batches set aside and the access log are not held: no port reads them back.
+ * back is dropping it.
  */
 import { HashMap, Option } from "effect"
+import type { AccessRecord } from "../AccessLog.ts"
 import type { AuditRecord, Page } from "../AuditLog.ts"
+import * as Id from "../Id.ts"
 import type { Inbound } from "../Inbound.ts"
 import type { Instant } from "../Instant.ts"
 import type { Node, NodeToken } from "../Node.ts"
+import type { QuarantineRecord, Source } from "../QuarantineStore.ts"
 import type { Bucket } from "../Quota.ts"
+import type { ConflictBatch, TrafficRecord } from "../RecordStore.ts"
 import type { Subscription } from "../Subscription.ts"
 import type { Amount, History } from "../Usage.ts"
-import type { QuarantineRecord, UsagePiece } from "../UsageStore.ts"
+import type { UsagePiece } from "../UsageStore.ts"
 import type { Group, User } from "../User.ts"
 import type { Session } from "../UserStore.ts"
 
@@ -70,6 +74,22 @@ export interface Spool {
   readonly keys: HashMap.HashMap<number, string>
 }
 
+export interface TrafficRow {
+  readonly record: TrafficRecord
+  readonly ownerId: string | null
+  readonly receivedAt: Instant
+}
+
+export interface AccessRow {
+  readonly record: AccessRecord
+  readonly ownerId: string | null
+}
+
+export interface QuarantineRow {
+  readonly entry: QuarantineRecord
+  readonly source: Source
+}
+
 /** Items of one node by `kind:ref`. */
 export interface NodeItems {
   readonly revision: number
@@ -106,7 +126,11 @@ export interface Tables {
   ownerPieces: Rows<Rows<OwnerPieceRow>>
   /** By node and spool. */
   spools: Rows<Spool>
-  quarantine: Rows<QuarantineRecord>
+  quarantine: Rows<QuarantineRow>
+  reports: Rows<TrafficRow>
+  conflicts: Rows<ConflictBatch>
+  /** By subscription and inbound, then id. */
+  accessLog: Rows<Rows<AccessRow>>
   nodeItems: Rows<NodeItems>
 }
 
@@ -134,6 +158,9 @@ export const empty = (): Tables => ({
   ownerPieces: none(),
   spools: none(),
   quarantine: none(),
+  reports: none(),
+  conflicts: none(),
+  accessLog: none(),
   nodeItems: none()
 })
 
@@ -147,6 +174,13 @@ export const findAll = <K, V>(rows: HashMap.HashMap<K, V>, keys: Iterable<K>): R
     const row = find(rows, key)
     return row === undefined ? [] : [row]
   })
+
+/** An id that sorts by time, then by the order in which it was asked for. */
+export const numbered = (tables: Tables, at: Instant): string => {
+  const bytes = new Uint8Array(10)
+  new DataView(bytes.buffer).setUint32(3, ++tables.lastNumber)
+  return Id.v7(at, bytes)
+}
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 

@@ -1,6 +1,5 @@
 /** Reports and what they add up to, in memory. */
 import { Effect, HashMap, Layer } from "effect"
-import * as Id from "../Id.ts"
 import type { Instant } from "../Instant.ts"
 import type { Batch } from "../TrafficReport.ts"
 import type { Amount, Facts, SubscriptionFacts } from "../Usage.ts"
@@ -11,8 +10,10 @@ import { activeFor } from "../Node.ts"
 import { bucketsOf, keyOf, nothing, plus } from "./BucketStore.ts"
 import { silent } from "./InventoryStore.ts"
 import { Memory } from "./Memory.ts"
+import { keepQuarantined } from "./QuarantineStore.ts"
+import { dropReports, keepConflict, keepReports, keepUse } from "./RecordStore.ts"
 import type { OwnerPieceRow, OwnerUsage, Spool, Tables } from "./Tables.ts"
-import { find, findAll, newest } from "./Tables.ts"
+import { find, findAll } from "./Tables.ts"
 
 const spoolKey = ({ nodeId, spool }: Pick<BatchKey, "nodeId" | "spool">) => `${nodeId}|${spool}`
 
@@ -42,7 +43,8 @@ const admit = (tables: Tables, key: BatchKey): Admission => {
     ...status,
     reportedAt: key.receivedAt,
     seenAt: key.receivedAt,
-    isCloned
+    isCloned,
+    asOf: status.asOf?.spool === key.spool && status.asOf.seq > key.seq ? status.asOf : { spool: key.spool, seq: key.seq }
   })
   return "new"
 }
@@ -92,8 +94,9 @@ const addCurrent = (tables: Tables, subscriptionId: string, amount: Amount) => {
   tables.buckets = HashMap.set(tables.buckets, key, { ...row, up, down, bucket: { ...row.bucket, used: weighted } })
 }
 
-const record = (tables: Tables, { key, from, to, settlement }: Recording) => {
-  const { nodeId, spool, seq, receivedAt } = key
+const record = (tables: Tables, recording: Recording) => {
+  const { key, settlement } = recording
+  const { nodeId } = key
   for (const { subscriptionId, inboundId, at, ...amount } of settlement.pieces) {
     const pieces = find(tables.pieces, subscriptionId) ?? HashMap.empty<string, UsagePiece>()
     const sum = plus(find(pieces, `${inboundId}|${at}`) ?? nothing, amount)
@@ -113,20 +116,9 @@ const record = (tables: Tables, { key, from, to, settlement }: Recording) => {
     const sum = plus(before?.windowStart === windowStart ? before : nothing, amount)
     tables.ownerUsage = HashMap.set(tables.ownerUsage, ownerId, HashMap.set(perNode, nodeId, { windowStart, ...sum }))
   }
-  for (const { entry, reason } of settlement.quarantined) {
-    const id = numbered(++tables.lastNumber, receivedAt)
-    tables.quarantine = HashMap.set(tables.quarantine, id, { id, nodeId, receivedAt, from, to, ...entry, reason })
-  }
-  const status = find(tables.statuses, nodeId) ?? silent
-  const isOlder = status.asOf?.spool === spool && status.asOf.seq > seq
-  if (!isOlder) tables.statuses = HashMap.set(tables.statuses, nodeId, { ...status, asOf: { spool, seq } })
-}
-
-/** An id that sorts by time, then by number. */
-const numbered = (number: number, at: Instant): string => {
-  const bytes = new Uint8Array(10)
-  new DataView(bytes.buffer).setUint32(3, number)
-  return Id.v7(at, bytes)
+  keepQuarantined(tables, recording)
+  keepReports(tables, recording)
+  keepUse(tables, recording)
 }
 
 export const layer = Layer.effect(
@@ -134,7 +126,7 @@ export const layer = Layer.effect(
   Effect.map(Memory, ({ read, write }) =>
     UsageStore.of({
       admit: (key) => write((tables) => admit(tables, key)),
-      setAside: () => Effect.void,
+      setAside: (key, batch) => write((tables) => keepConflict(tables, key, batch)),
       facts: (nodeId, batch, to) => read((tables) => facts(tables, nodeId, batch, to)),
       record: (recording) => write((tables) => record(tables, recording)),
       touched: ({ current, ownerCurrent }) =>
@@ -150,10 +142,10 @@ export const layer = Layer.effect(
             .filter(({ at }) => from <= at && at < to)
             .sort((a, b) => a.at - b.at || (a.inboundId < b.inboundId ? -1 : 1))
         ),
-      quarantine: (page) => read((tables) => newest(HashMap.values(tables.quarantine), page)),
       retain: (before) =>
         write((tables) => {
           tables.spools = HashMap.filter(tables.spools, ({ lastAt }) => lastAt >= before)
+          dropReports(tables, before)
         })
     })
   )

@@ -1,11 +1,12 @@
-/** `/api/v1/spares`, `/api/v1/audit` and `/api/v1/quarantine`. For superusers. */
+/** Spares, traffic reports, the access log, the audit trail, the quarantine and batches set aside, over the core. */
 import { Api } from "@vpnmgr/api"
-import { AuditLog, Spares, UsageStore } from "@vpnmgr/core"
+import { Quarantine, Records, Spares } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Refusal from "../Refusal.ts"
+import * as Filters from "./Filters.ts"
 import type { Handlers } from "./Handlers.ts"
-import { paged, present } from "./Paging.ts"
+import { paged } from "./Paging.ts"
 import * as Superuser from "./Superuser.ts"
 
 export const spares: Handlers<"spares", Spares.Spares> = HttpApiBuilder.group(
@@ -28,32 +29,61 @@ export const spares: Handlers<"spares", Spares.Spares> = HttpApiBuilder.group(
   })
 )
 
-export const audit: Handlers<"audit", AuditLog.AuditStore> = HttpApiBuilder.group(
+export const trafficReports: Handlers<"trafficReports", Records.Records> = HttpApiBuilder.group(
   Api,
-  "audit",
+  "trafficReports",
   Effect.fn(function* (handlers) {
-    const store = yield* AuditLog.AuditStore
+    const records = yield* Records.Records
     return handlers.handleAll({
-      list: Effect.fnUntraced(function* ({ query }) {
-        yield* Superuser.required
-        const { actor_id: actorId, target_type: targetType, target_id: targetId, from, to } = query
-        const filter = present({ actorId, targetType, targetId, from, to })
-        return yield* Refusal.storing(paged(query, (page) => store.list(filter, page)))
-      })
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.trafficReports(Filters.places(query), page)))
     })
   })
 )
 
-export const quarantine: Handlers<"quarantine", UsageStore.UsageStore> = HttpApiBuilder.group(
+export const accessLog: Handlers<"accessLog", Records.Records> = HttpApiBuilder.group(
+  Api,
+  "accessLog",
+  Effect.fn(function* (handlers) {
+    const records = yield* Records.Records
+    return handlers.handleAll({
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.accessLog(Filters.accesses(query), page)))
+    })
+  })
+)
+
+export const audit: Handlers<"audit", Records.Records> = HttpApiBuilder.group(
+  Api,
+  "audit",
+  Effect.fn(function* (handlers) {
+    const records = yield* Records.Records
+    return handlers.handleAll({
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.audit(Filters.changes(query), page)))
+    })
+  })
+)
+
+export const quarantine: Handlers<"quarantine", Quarantine.Quarantine> = HttpApiBuilder.group(
   Api,
   "quarantine",
   Effect.fn(function* (handlers) {
-    const store = yield* UsageStore.UsageStore
+    const quarantine = yield* Quarantine.Quarantine
     return handlers.handleAll({
-      list: Effect.fnUntraced(function* ({ query }) {
-        yield* Superuser.required
-        return yield* Refusal.storing(paged(query, store.quarantine))
-      })
+      list: ({ query }) => Refusal.reading(paged(query, (page) => quarantine.list(Filters.entries(query), page))),
+      get: ({ params }) => Refusal.reading(quarantine.get(params.id)),
+      apply: ({ params, payload }) => Refusal.changing(quarantine.apply(params.id, payload)),
+      dismiss: ({ params }) => Refusal.changing(quarantine.dismiss(params.id))
+    })
+  })
+)
+
+export const reportConflicts: Handlers<"reportConflicts", Records.Records> = HttpApiBuilder.group(
+  Api,
+  "reportConflicts",
+  Effect.fn(function* (handlers) {
+    const records = yield* Records.Records
+    return handlers.handleAll({
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.conflicts(Filters.conflicts(query), page))),
+      get: ({ params }) => Refusal.reading(records.conflict(params.id))
     })
   })
 )
