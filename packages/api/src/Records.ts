@@ -98,7 +98,9 @@ export class Quarantine extends HttpApiGroup.make("quarantine")
       params: { id: Id.Uuid },
       success: QuarantineStore.QuarantineRecord,
       error: Problem.changing
-    }).annotateMerge(describe("Dismiss an entry of the quarantine", "For superusers, once. It is kept, and never counted."))
+    }).annotateMerge(
+      describe("Dismiss an entry of the quarantine", "For superusers, once. It is kept, and never counted.")
+    )
   )
   .middleware(SignedIn)
   .prefix("/api/v1/quarantine")

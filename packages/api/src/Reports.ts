@@ -63,7 +63,10 @@ export class ReportConflicts extends HttpApiGroup.make("reportConflicts")
       success: Page.of(RecordStore.ConflictRecord),
       error: Problem.reading
     }).annotateMerge(
-      describe("List batches set aside", "For superusers. Newest first; from ≤ received_at < to; without their entries.")
+      describe(
+        "List batches set aside",
+        "For superusers. Newest first; from ≤ received_at < to; without their entries."
+      )
     ),
     HttpApiEndpoint.get("get", "/:id", {
       params: { id: Id.Uuid },

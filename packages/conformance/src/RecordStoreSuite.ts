@@ -97,7 +97,8 @@ const spansOf = (counted: ReadonlyArray<Counted>) => {
   return spans
 }
 
-const matches = ({ subscriptionId, inboundId, nodeId, ownerId, from, to }: RecordStore.RecordFilter, at: "from" | "to") =>
+const matches =
+  ({ subscriptionId, inboundId, nodeId, ownerId, from, to }: RecordStore.RecordFilter, at: "from" | "to") =>
   (row: Counted) =>
     (subscriptionId === undefined || row.subscriptionId === subscriptionId) &&
     (inboundId === undefined || row.inboundId === inboundId) &&
@@ -155,21 +156,42 @@ export const suite = (name: string, stores: StoresLayer): void =>
         for (const filter of fc.sample(aFilter(history), 60)) {
           const rows = (yield* records.trafficReports(filter, all)).filter((row) => mine.has(row.subscriptionId))
           assert.deepStrictEqual(
-            rows.map((row) =>
-              told({ ...row, ownerId: null, tokenId: "", to: row.timestamp, up: row.bytesUp, down: row.bytesDown }, row.timestamp)
-            ).sort(),
-            history.counted.filter(matches(filter, "to")).map((row) => told(row, row.to)).sort(),
+            rows
+              .map((row) =>
+                told(
+                  { ...row, ownerId: null, tokenId: "", to: row.timestamp, up: row.bytesUp, down: row.bytesDown },
+                  row.timestamp
+                )
+              )
+              .sort(),
+            history.counted
+              .filter(matches(filter, "to"))
+              .map((row) => told(row, row.to))
+              .sort(),
             JSON.stringify(filter)
           )
           const uses = (yield* records.accessLog(filter, all)).filter((row) => mine.has(row.subscriptionId))
           assert.deepStrictEqual(
-            uses.map((row) =>
-              told(
-                { ...row, ownerId: null, tokenId: "", from: row.timestamp, to: row.endedAt, up: row.bytesUp, down: row.bytesDown },
-                row.timestamp
+            uses
+              .map((row) =>
+                told(
+                  {
+                    ...row,
+                    ownerId: null,
+                    tokenId: "",
+                    from: row.timestamp,
+                    to: row.endedAt,
+                    up: row.bytesUp,
+                    down: row.bytesDown
+                  },
+                  row.timestamp
+                )
               )
-            ).sort(),
-            spans.filter(matches(filter, "from")).map((row) => told(row, row.from)).sort(),
+              .sort(),
+            spans
+              .filter(matches(filter, "from"))
+              .map((row) => told(row, row.from))
+              .sort(),
             JSON.stringify(filter)
           )
           found += rows.length + uses.length
@@ -185,7 +207,10 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const filter = { subscriptionId: subscriptions[0]!.id }
         const rows = yield* walk((page) => records.trafficReports(filter, page))
         assert.deepStrictEqual(rows, yield* records.trafficReports(filter, all))
-        assert.strictEqual(rows.length, counted.filter(({ subscriptionId }) => subscriptionId === filter.subscriptionId).length)
+        assert.strictEqual(
+          rows.length,
+          counted.filter(({ subscriptionId }) => subscriptionId === filter.subscriptionId).length
+        )
         assert.strictEqual(new Set(rows.map(({ id }) => id)).size, rows.length)
         assert.deepStrictEqual(
           rows.map(({ timestamp }) => timestamp),
@@ -211,7 +236,13 @@ export const suite = (name: string, stores: StoresLayer): void =>
           const to = noon + seq * minute
           yield* report({ node, spool, seq, from: to - minute, to, entries: [entry(credential, inbound.ref, 1n, 2n)] })
         }
-        const span = { subscriptionId: id, inboundId: inbound.id, nodeId: node.id, authTokenId: node.tokenId, note: null }
+        const span = {
+          subscriptionId: id,
+          inboundId: inbound.id,
+          nodeId: node.id,
+          authTokenId: node.tokenId,
+          note: null
+        }
         const uses = yield* records.accessLog({ authTokenId: node.tokenId }, all)
         assert.deepStrictEqual(
           uses.map(({ id: _, ...use }) => use),

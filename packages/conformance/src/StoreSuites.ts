@@ -7,6 +7,7 @@ import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
 import * as NodeStateStoreSuite from "./NodeStateStoreSuite.ts"
 import * as QuarantineStoreSuite from "./QuarantineStoreSuite.ts"
+import * as QuarantineSuite from "./QuarantineSuite.ts"
 import * as RecordStoreSuite from "./RecordStoreSuite.ts"
 import * as SettingStoreSuite from "./SettingStoreSuite.ts"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
@@ -29,6 +30,7 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   UsageStoreSuite.suite(name, stores, capabilities)
   RecordStoreSuite.suite(name, stores)
   QuarantineStoreSuite.suite(name, stores)
+  QuarantineSuite.suite(name, stores)
   NodeStateStoreSuite.suite(name, stores, capabilities)
   ConvergenceSuite.suite(name, stores)
 }

@@ -7,14 +7,14 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { Actor } from "./Actor.ts"
 import type { Page } from "./AuditLog.ts"
 import * as Audit from "./Audit.ts"
-import { BucketStore } from "./BucketStore.ts"
+import type { BucketStore } from "./BucketStore.ts"
 import { flip } from "./Enforcer.ts"
 import { type Forbidden, Invalid, NotFound } from "./Failure.ts"
 import { Grain } from "./Grain.ts"
 import * as Instant from "./Instant.ts"
 import { InventoryStore } from "./InventoryStore.ts"
 import * as Ledger from "./Ledger.ts"
-import { NodeStateStore } from "./NodeStateStore.ts"
+import type { NodeStateStore } from "./NodeStateStore.ts"
 import type { QuarantineFilter, QuarantineRecord, Resolution, Source } from "./QuarantineStore.ts"
 import { QuarantineStore } from "./QuarantineStore.ts"
 import type { Bucket } from "./Quota.ts"
@@ -67,7 +67,8 @@ const inWords: Readonly<Record<Usage.QuarantineReason, { readonly field: string;
   },
   never_linked: {
     field: "subscription_id",
-    detail: "The subscription was never linked to the inbound: name subscription_id and inbound_id to count it all the same"
+    detail:
+      "The subscription was never linked to the inbound: name subscription_id and inbound_id to count it all the same"
   }
 }
 
@@ -106,7 +107,8 @@ export class Quarantine extends Context.Service<
         entry: QuarantineRecord,
         resolution: Pick<Resolution, "state" | "subscriptionId" | "inboundId">
       ) {
-        const resolved = { ...resolution, resolvedAt: yield* Instant.now, resolvedBy: (yield* Actor).id }
+        const actor = yield* Actor
+        const resolved = { ...resolution, resolvedAt: yield* Instant.now, resolvedBy: actor.by ?? actor.id }
         if (!(yield* store.resolve(entry.id, resolved)))
           return yield* new Invalid({ field: "id", detail: "The entry was applied or dismissed before" })
         const { state, subscriptionId, inboundId } = resolution
@@ -157,9 +159,7 @@ export class Quarantine extends Context.Service<
           to,
           facts,
           grain,
-          waived: new Set<Usage.QuarantineReason>(
-            isNamed ? ["faster_than_link", "never_linked"] : ["faster_than_link"]
-          )
+          waived: new Set<Usage.QuarantineReason>(isNamed ? ["faster_than_link", "never_linked"] : ["faster_than_link"])
         })
         const [refused] = settlement.quarantined
         if (refused !== undefined) return yield* new Invalid(inWords[refused.reason])

@@ -63,10 +63,7 @@ export class QuarantineStore extends Context.Service<
   QuarantineStore,
   {
     /** Newest first, by id. */
-    readonly list: (
-      filter: QuarantineFilter,
-      page: Page
-    ) => Effect.Effect<ReadonlyArray<QuarantineRecord>, StoreError>
+    readonly list: (filter: QuarantineFilter, page: Page) => Effect.Effect<ReadonlyArray<QuarantineRecord>, StoreError>
     readonly get: (
       id: string
     ) => Effect.Effect<{ readonly entry: QuarantineRecord; readonly source: Source } | null, StoreError>

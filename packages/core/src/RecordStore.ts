@@ -77,10 +77,7 @@ export class RecordStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<TrafficRecord>, StoreError>
     readonly accessLog: (filter: AccessFilter, page: Page) => Effect.Effect<ReadonlyArray<AccessRecord>, StoreError>
     /** By when they were received. */
-    readonly conflicts: (
-      filter: ConflictFilter,
-      page: Page
-    ) => Effect.Effect<ReadonlyArray<ConflictRecord>, StoreError>
+    readonly conflicts: (filter: ConflictFilter, page: Page) => Effect.Effect<ReadonlyArray<ConflictRecord>, StoreError>
     readonly conflict: (id: string) => Effect.Effect<ConflictBatch | null, StoreError>
     /** Drops spans of use that began before this, in bounded steps; answers how many. */
     readonly retainAccessLog: (before: InstantType) => Effect.Effect<number, StoreError>

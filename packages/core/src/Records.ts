@@ -8,8 +8,14 @@ import { Actor } from "./Actor.ts"
 import type { AuditFilter, AuditRecord, Page } from "./AuditLog.ts"
 import { AuditStore } from "./AuditLog.ts"
 import { Forbidden, NotFound } from "./Failure.ts"
-import type { AccessFilter, ConflictBatch, ConflictFilter, ConflictRecord, RecordFilter } from "./RecordStore.ts"
-import type { TrafficRecord } from "./RecordStore.ts"
+import type {
+  AccessFilter,
+  ConflictBatch,
+  ConflictFilter,
+  ConflictRecord,
+  RecordFilter,
+  TrafficRecord
+} from "./RecordStore.ts"
 import { RecordStore } from "./RecordStore.ts"
 import type { StoreError } from "./Transaction.ts"
 

@@ -35,15 +35,17 @@ export const layer: Layer.Layer<QuarantineStore.QuarantineStore, never, SqlClien
       { nodeId, reason, state, from, to }: QuarantineStore.QuarantineFilter,
       { after, limit }: AuditLog.Page
     ) {
-      const rows = yield* stored(sql<Row>`SELECT ${sql.literal(columns)} FROM quarantine WHERE ${sql.and([
-        sql`true`,
-        ...(nodeId === undefined ? [] : [sql`node_id = ${nodeId}::uuid`]),
-        ...(reason === undefined ? [] : [sql`reason = ${reason}`]),
-        ...(state === undefined ? [] : [sql`state = ${state}`]),
-        ...(from === undefined ? [] : [sql`id >= ${Id.lowest(from)}::uuid`]),
-        ...(to === undefined ? [] : [sql`id < ${Id.lowest(to)}::uuid`]),
-        ...(after === null ? [] : [sql`id < ${after}::uuid`])
-      ])} ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`)
+      const rows = yield* stored(
+        sql<Row>`SELECT ${sql.literal(columns)} FROM quarantine WHERE ${sql.and([
+          sql`true`,
+          ...(nodeId === undefined ? [] : [sql`node_id = ${nodeId}::uuid`]),
+          ...(reason === undefined ? [] : [sql`reason = ${reason}`]),
+          ...(state === undefined ? [] : [sql`state = ${state}`]),
+          ...(from === undefined ? [] : [sql`id >= ${Id.lowest(from)}::uuid`]),
+          ...(to === undefined ? [] : [sql`id < ${Id.lowest(to)}::uuid`]),
+          ...(after === null ? [] : [sql`id < ${after}::uuid`])
+        ])} ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`
+      )
       return rows.map(recordOf)
     })
 

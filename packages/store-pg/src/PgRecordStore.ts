@@ -59,13 +59,14 @@ export const layer: Layer.Layer<RecordStore.RecordStore, never, SqlClient.SqlCli
       { from, to }: Pick<RecordStore.RecordFilter, "from" | "to">,
       conditions: ReadonlyArray<Statement.Fragment>,
       { after, limit }: AuditLog.Page
-    ) => sql`WHERE ${sql.and([
-      sql`true`,
-      ...conditions,
-      ...(from === undefined ? [] : [sql`id >= ${Id.lowest(from)}::uuid`]),
-      ...(to === undefined ? [] : [sql`id < ${Id.lowest(to)}::uuid`]),
-      ...(after === null ? [] : [sql`id < ${after}::uuid`])
-    ])} ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`
+    ) =>
+      sql`WHERE ${sql.and([
+        sql`true`,
+        ...conditions,
+        ...(from === undefined ? [] : [sql`id >= ${Id.lowest(from)}::uuid`]),
+        ...(to === undefined ? [] : [sql`id < ${Id.lowest(to)}::uuid`]),
+        ...(after === null ? [] : [sql`id < ${after}::uuid`])
+      ])} ORDER BY id DESC LIMIT ${BigInt(limit)}::bigint`
 
     const places = ({ subscriptionId, inboundId, nodeId, ownerId }: RecordStore.RecordFilter) => [
       ...equals("subscription_id", subscriptionId),
@@ -74,16 +75,17 @@ export const layer: Layer.Layer<RecordStore.RecordStore, never, SqlClient.SqlCli
       ...equals("owner_id", ownerId)
     ]
 
-    const trafficReports = Effect.fn("PgRecordStore.trafficReports")(
-      (filter: RecordStore.RecordFilter, asked: AuditLog.Page) => {
-        /** Nothing is received before its interval's end, so days before `from` need not be looked at. */
-        const received = filter.from === undefined ? [] : [sql`received_at >= ${at(sql, filter.from)}`]
-        return stored(sql<RecordStore.TrafficRecord>`SELECT id, subscription_id AS "subscriptionId",
+    const trafficReports = Effect.fn("PgRecordStore.trafficReports")((
+      filter: RecordStore.RecordFilter,
+      asked: AuditLog.Page
+    ) => {
+      /** Nothing is received before its interval's end, so days before `from` need not be looked at. */
+      const received = filter.from === undefined ? [] : [sql`received_at >= ${at(sql, filter.from)}`]
+      return stored(sql<RecordStore.TrafficRecord>`SELECT id, subscription_id AS "subscriptionId",
             inbound_id AS "inboundId", node_id AS "nodeId", bytes_up AS "bytesUp", bytes_down AS "bytesDown",
             ${sql.literal(millis("from_at"))} AS "from", ${sql.literal(millis("to_at"))} AS timestamp
           FROM traffic_report ${page(filter, [...places(filter), ...received], asked)}`)
-      }
-    )
+    })
 
     const accessLog = Effect.fn("PgRecordStore.accessLog")(function* (
       { authTokenId, ...filter }: RecordStore.AccessFilter,

@@ -32,12 +32,14 @@ const isBetween = (at: Instant, from: Instant | undefined, to: Instant | undefin
 
 /** Keeps the rows of a settlement. */
 export const keepReports = (tables: Tables, { key, from, to, settlement }: Recording): void => {
-  const rows = settlement.rows.map(({ subscriptionId, inboundId, ownerId, up, down }): readonly [string, TrafficRow] => {
-    const id = numbered(tables, to)
-    const { nodeId, receivedAt } = key
-    const record = { id, subscriptionId, inboundId, nodeId, bytesUp: up, bytesDown: down, from, timestamp: to }
-    return [id, { record, ownerId, receivedAt }]
-  })
+  const rows = settlement.rows.map(
+    ({ subscriptionId, inboundId, ownerId, up, down }): readonly [string, TrafficRow] => {
+      const id = numbered(tables, to)
+      const { nodeId, receivedAt } = key
+      const record = { id, subscriptionId, inboundId, nodeId, bytesUp: up, bytesDown: down, from, timestamp: to }
+      return [id, { record, ownerId, receivedAt }]
+    }
+  )
   tables.reports = HashMap.setMany(tables.reports, rows)
 }
 
@@ -59,19 +61,20 @@ export const keepUse = (tables: Tables, { key, from, to, settlement }: Recording
     const spans = find(tables.accessLog, place) ?? HashMap.empty<string, AccessRow>()
     const open = spanFor([...HashMap.values(spans)], ownerId, from, to)
     const record: AccessRecord =
-      open !== undefined ? { ...open, endedAt: Math.max(open.endedAt, to), bytesUp: open.bytesUp + up, bytesDown: open.bytesDown + down }
-      : {
-          id: numbered(tables, from),
-          timestamp: from,
-          endedAt: to,
-          subscriptionId,
-          inboundId,
-          nodeId: key.nodeId,
-          bytesUp: up,
-          bytesDown: down,
-          authTokenId: key.tokenId,
-          note: null
-        }
+      open !== undefined
+        ? { ...open, endedAt: Math.max(open.endedAt, to), bytesUp: open.bytesUp + up, bytesDown: open.bytesDown + down }
+        : {
+            id: numbered(tables, from),
+            timestamp: from,
+            endedAt: to,
+            subscriptionId,
+            inboundId,
+            nodeId: key.nodeId,
+            bytesUp: up,
+            bytesDown: down,
+            authTokenId: key.tokenId,
+            note: null
+          }
     tables.accessLog = HashMap.set(tables.accessLog, place, HashMap.set(spans, record.id, { record, ownerId }))
   }
 }

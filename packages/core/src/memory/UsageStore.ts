@@ -44,7 +44,8 @@ const admit = (tables: Tables, key: BatchKey): Admission => {
     reportedAt: key.receivedAt,
     seenAt: key.receivedAt,
     isCloned,
-    asOf: status.asOf?.spool === key.spool && status.asOf.seq > key.seq ? status.asOf : { spool: key.spool, seq: key.seq }
+    asOf:
+      status.asOf?.spool === key.spool && status.asOf.seq > key.seq ? status.asOf : { spool: key.spool, seq: key.seq }
   })
   return "new"
 }

@@ -29,6 +29,14 @@ export interface Sample {
 const protocol = { "vpnmgr-protocol": "1.0" }
 const agent = { agent_version: "test", plane_version: null }
 
+/** Queries of records, by somebody else's subscription among them. */
+const places = (foreign: string, inbound: string, node: string) => [
+  `limit=1`,
+  `subscription_id=${foreign}`,
+  `inbound_id=${inbound}`,
+  `node_id=${node}&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`
+]
+
 export const samples: Readonly<Record<string, Sample>> = {
   "setup.create": { body: ({ name }) => ({ secret: "a guess", username: name, password: "twelve characters" }) },
   "session.signIn": {
@@ -55,6 +63,9 @@ export const samples: Readonly<Record<string, Sample>> = {
     })
   },
   "inbounds.change": { body: () => ({ is_active: false }) },
+  "trafficReports.list": { queries: ({ world: { kept, inbound, node } }) => places(kept.others, inbound, node) },
+  "accessLog.list": { queries: ({ world: { kept, inbound, node } }) => places(kept.others, inbound, node) },
+  "quarantine.apply": { body: ({ world }) => ({ subscription_id: world.kept.unowned, inbound_id: world.inbound }) },
   "node.state": { headers: protocol },
   "node.applied": {
     headers: protocol,

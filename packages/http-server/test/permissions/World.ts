@@ -34,6 +34,41 @@ const person = Effect.fnUntraced(function* (root: string, role: "superuser" | "o
   return { id, username, password, token } as Person
 })
 
+const agent = { "vpnmgr-protocol": "1.0" }
+const spool = "0199f3f0-5a7e-7cc3-8a11-3a8b5f1d2c4f"
+
+interface Entry {
+  readonly credential: number
+  readonly inbound: number
+  readonly bytes_up: number
+  readonly bytes_down: number
+}
+
+/** Sends a batch as the node; answers the status. */
+const reported = Effect.fnUntraced(function* (key: string, seq: number, entries: ReadonlyArray<Entry>) {
+  const to = new Date().toISOString()
+  const batch = { spool, seq, from: new Date(Date.now() - 2000).toISOString(), to, entries }
+  const body = { batch, sent_at: to, lowest: 1, agent_version: "test", plane_version: null }
+  return (yield* ask("POST /node/v1/reports", { token: key, headers: agent, body })).status
+})
+
+/** Reports a byte of every credential that may use the node, so that each subscription has records. */
+const reportUse = Effect.fnUntraced(function* (key: string) {
+  const { json } = yield* ask("GET /node/v1/state", { token: key, headers: agent })
+  const { credentials } = json as { readonly credentials: ReadonlyArray<{ ref: number; open: ReadonlyArray<number> }> }
+  const entries = credentials.flatMap(({ ref, open }) =>
+    open.map((inbound) => ({ credential: ref, inbound, bytes_up: 1, bytes_down: 1 }))
+  )
+  const status = yield* reported(key, Number(next()), entries)
+  if (entries.length < 3 || status !== 200) return yield* Effect.die(new Error(`use of three is reported: ${status}`))
+})
+
+/** The newest row of a list. */
+const newest = Effect.fnUntraced(function* (world: World, list: string) {
+  const { json } = yield* ask(`GET /api/v1/${list}?limit=1`, { token: world.root })
+  return json["items"][0].id as string
+})
+
 /** Makes the people of a test, and what the tables' rows are run against. */
 export const make = Effect.gen(function* () {
   const root = yield* Server.signedIn
@@ -53,6 +88,7 @@ export const make = Effect.gen(function* () {
     others: yield* subscription("others"),
     unowned: yield* subscription("unowned")
   }
+  yield* reportUse(key)
   return { root, operator, other, superuser, node, key, inbound, ownerOf, subscription, kept }
 })
 
@@ -78,7 +114,17 @@ export const things = {
   groups: (world: World) => made(world, "groups", { name: `group ${next()}` }),
   nodes: (world: World) => made(world, "nodes", {}),
   "node-tokens": (world: World) => made(world, `nodes/${world.node}/tokens`),
-  inbounds: (world: World) => made(world, "inbounds", inboundDraft(world.node))
+  inbounds: (world: World) => made(world, "inbounds", inboundDraft(world.node)),
+  quarantine: (world: World) => {
+    const strange = { credential: 2 ** 31 - 1, inbound: 1, bytes_up: 1, bytes_down: 1 }
+    return Effect.andThen(reported(world.key, Number(next()), [strange]), newest(world, "quarantine"))
+  },
+  "report-conflicts": Effect.fnUntraced(function* (world: World) {
+    const seq = Number(next())
+    for (const bytes of [1, 2])
+      yield* reported(world.key, seq, [{ credential: 1, inbound: 1, bytes_up: bytes, bytes_down: 1 }])
+    return yield* newest(world, "report-conflicts")
+  })
 } as const
 
 const made = (world: World, path: string, body?: unknown) =>
