@@ -43,7 +43,10 @@ describe("help", () => {
     const { directory, remove } = workplace()
     const words = await vpnmgr(directory, ["user", "list"])
     assert.deepStrictEqual([words.code, words.stdout], [1, ""])
-    assert.match(words.stderr, /^vpnmgr: no server runs on the data directory \.\/data: start it with `npm start`/)
+    assert.match(
+      words.stderr,
+      /^vpnmgr: no server runs on the data directory \.\/data, and no database is there: start one with `npm start`/
+    )
     const json = await vpnmgr(directory, ["user", "list", "--json"])
     assert.match((JSON.parse(json.stderr) as { detail: string }).detail, /no server runs/)
     remove()

@@ -5,19 +5,33 @@
  * The hold is SQLite's exclusive file lock: the kernel lets go of it when the process ends, kill -9 included.
  */
 import { Effect, type Scope } from "effect"
-import { mkdirSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { StartRefused } from "./Failure.ts"
 
 const isBusy = (cause: unknown) => cause instanceof Error && "errcode" in cause && (Number(cause.errcode) & 0xff) === 5
 
+/** Where the holder leaves its process id. What it says counts only while the lock is held. */
+const noteIn = (directory: string) => join(directory, "lock.pid")
+
+const holderOf = (directory: string): string => {
+  try {
+    return ` (${Number.parseInt(readFileSync(noteIn(directory), "utf8"), 10)})`
+  } catch {
+    return ""
+  }
+}
+
 const refusal = (directory: string, cause: unknown) =>
-  new StartRefused({
-    detail: isBusy(cause)
-      ? `Another process works in ${directory}. Stop it first, or talk to it: two on one directory would destroy it.`
-      : `The data directory ${directory} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`
-  })
+  isBusy(cause)
+    ? new StartRefused({
+        detail: `Another process${holderOf(directory)} works in ${directory}. Stop it first, or talk to it: two on one directory would destroy it.`,
+        isHeld: true
+      })
+    : new StartRefused({
+        detail: `The data directory ${directory} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`
+      })
 
 /** Makes the directory (mode 700) and holds it until the scope closes. Refuses in words when somebody else does. */
 export const hold = (directory: string): Effect.Effect<void, StartRefused, Scope.Scope> =>
@@ -29,6 +43,7 @@ export const hold = (directory: string): Effect.Effect<void, StartRefused, Scope
           const database = new DatabaseSync(join(directory, "lock.sqlite"))
           try {
             database.exec("PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE")
+            writeFileSync(noteIn(directory), `${process.pid}\n`, { mode: 0o600 })
             return database
           } catch (cause) {
             database.close()

@@ -4,7 +4,11 @@ import { Context, Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 
 /** The store refuses to start, and says in words what to do about it. */
-export class StartRefused extends Schema.TaggedError<StartRefused>()("StartRefused", { detail: Schema.String }) {
+export class StartRefused extends Schema.TaggedError<StartRefused>()("StartRefused", {
+  detail: Schema.String,
+  /** Present and true when another process has the data directory: later it may be free. */
+  isHeld: Schema.optionalKey(Schema.Boolean)
+}) {
   override get message() {
     return this.detail
   }

@@ -51,7 +51,7 @@ describe("A process with an embedded store", () => {
     try {
       await first.heard("written")
       const second = start(directory)
-      assert.include(await second.heard("refused"), "Another process works in")
+      assert.include(await second.heard("refused"), "works in")
       await once(second.process, "close").catch(() => undefined)
 
       const before = numbers(first).length

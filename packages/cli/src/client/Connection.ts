@@ -1,16 +1,20 @@
 /**
  * The way to the server: over the socket in its data directory, where requests act as the system, or over the network
- * with a token.
+ * with a token. Where no server runs but its store is at hand, the command is the server for as long as it takes.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Client } from "@vpnmgr/api"
+import type { Scope } from "effect"
 import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import { failed } from "../Failed.ts"
+import type { Failed } from "../Failed.ts"
 import { ServerUrl, TokenFile } from "../GlobalFlags.ts"
 import * as Load from "../settings/Load.ts"
 import { isLoopback } from "../settings/ServerSettings.ts"
+import type { ServerSettings } from "../settings/ServerSettings.ts"
 import { answers, readNote, socketOf } from "./RunningServer.ts"
 import * as Sessions from "./Sessions.ts"
 
@@ -19,7 +23,8 @@ export interface Connection {
   readonly client: Client.Client["Service"]
   /** How the server is reached by others, for printed links. */
   readonly publicUrl: string
-  readonly isLocal: boolean
+  /** By which way. */
+  readonly reached: "socket" | "network" | "store"
 }
 
 /** Headers that go with every request of whoever runs under it. */
@@ -68,22 +73,56 @@ export const remote = (url: string, token: Redacted.Redacted | null) =>
   HttpClient.HttpClient.pipe(
     Effect.flatMap((http) => clientOver(http, url, token)),
     Effect.provide(FetchHttpClient.layer),
-    Effect.map((client): Connection => ({ client, publicUrl: url, isLocal: false }))
+    Effect.map((client): Connection => ({ client, publicUrl: url, reached: "network" }))
   )
+
+const bySocket = Effect.fnUntraced(function* (directory: string) {
+  const http = yield* Layer.build(
+    NodeHttpClient.layerNodeHttpOptions({ socketPath: socketOf(directory), keepAlive: false })
+  )
+  const client = yield* clientOver(Context.get(http, HttpClient.HttpClient), "http://localhost", null)
+  const note = yield* readNote(directory)
+  return { client, publicUrl: note?.publicUrl ?? "", reached: "socket" } satisfies Connection
+})
+
+const byStore = Effect.fnUntraced(function* (settings: ServerSettings) {
+  const { open } = yield* Effect.promise(() => import("./Direct.ts"))
+  const client = yield* clientOver(yield* open(settings), "http://localhost", null)
+  return { client, publicUrl: publicUrlOf(settings), reached: "store" } satisfies Connection
+})
+
+const publicUrlOf = ({ listen: { host, port }, publicUrl, tlsCertFile }: ServerSettings): string =>
+  publicUrl ?? `${tlsCertFile === null ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`
+
+const hasStore = ({ databaseUrl, dataDirectory }: ServerSettings): boolean =>
+  databaseUrl !== null || fs.existsSync(path.join(dataDirectory, "pgdata"))
+
+/** How long another command, or a server that is starting, may keep the embedded store to itself. */
+const patience = { tries: 40, pause: "250 millis" } as const
 
 const local = Effect.gen(function* () {
   const { settings } = yield* Load.server({})
   const directory = settings.dataDirectory
-  const socket = socketOf(directory)
-  if (!(yield* answers(socket)))
-    return yield* failed(
-      `no server runs on the data directory ${directory}: start it with \`npm start\` or \`vpnmgr serve\`, ` +
-        "name another one with --data-directory, or a server elsewhere with --url"
+  const connect = (tries: number): Effect.Effect<Connection, Failed, Scope.Scope> =>
+    Effect.gen(function* () {
+      if (yield* answers(socketOf(directory))) return yield* bySocket(directory)
+      if (!hasStore(settings))
+        return yield* failed(
+          `no server runs on the data directory ${directory}, and no database is there: start one with \`npm start\` ` +
+            "or `vpnmgr serve`, name another directory with --data-directory, or a server elsewhere with --url"
+        )
+      return yield* byStore(settings)
+    }).pipe(
+      Effect.catchIf(
+        ({ status }) => status === 503 && tries > 0,
+        () =>
+          Effect.delay(
+            Effect.suspend(() => connect(tries - 1)),
+            patience.pause
+          )
+      )
     )
-  const note = yield* readNote(directory)
-  const http = yield* Layer.build(NodeHttpClient.layerNodeHttpOptions({ socketPath: socket, keepAlive: false }))
-  const client = yield* clientOver(Context.get(http, HttpClient.HttpClient), "http://localhost", null)
-  return { client, publicUrl: note?.publicUrl ?? "", isLocal: true } satisfies Connection
+  return yield* connect(patience.tries)
 })
 
 /** Connects as the flags and the environment say. */

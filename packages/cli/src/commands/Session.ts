@@ -85,16 +85,22 @@ export const logout = Command.make(
   Command.withExamples([{ command: "vpnmgr logout --url https://vpn.example.org" }])
 )
 
+const ways = {
+  socket: "by its socket",
+  network: "over the network",
+  store: "its store, opened by this command"
+} as const
+
 /** Says whether the server answers, and as whom one asks. */
 export const status = Command.make("status", {}, () =>
-  withServer(({ client, isLocal, publicUrl }) =>
+  withServer(({ client, publicUrl, reached }) =>
     Effect.gen(function* () {
       yield* client.health.ready()
       const answer = yield* client.session.me(both)
       yield* print(answer, ({ role, user }) =>
         fields([
-          ["server", publicUrl],
-          ["reached", isLocal ? "by its socket" : "over the network"],
+          ["server", reached === "store" ? "none runs" : publicUrl],
+          ["reached", ways[reached]],
           ["ready", "yes"],
           ["you are", user === null ? "the system itself" : `${user.username} (${role})`]
         ])

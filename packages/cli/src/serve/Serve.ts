@@ -1,6 +1,5 @@
 /** Wires the server: stores, rules, HTTP on its two doors, jobs. */
-import { ControlPlane, Grain, Spares, Subscriptions } from "@vpnmgr/core"
-import { HttpServer, Jobs, Policy, Setup } from "@vpnmgr/http-server"
+import { Jobs, Setup } from "@vpnmgr/http-server"
 import { Console, Effect, Layer } from "effect"
 import * as Logging from "../Logging.ts"
 import type { ServerSettings } from "../settings/ServerSettings.ts"
@@ -9,37 +8,8 @@ import * as DataDirectory from "./DataDirectory.ts"
 import * as EncryptionKey from "./EncryptionKey.ts"
 import { greeting } from "./Greeting.ts"
 import * as Listener from "./Listener.ts"
+import { services } from "./Services.ts"
 import * as Store from "./Store.ts"
-
-const policies = (settings: ServerSettings) =>
-  Layer.mergeAll(
-    Layer.succeed(Grain.Grain, settings.grain),
-    Layer.succeed(Subscriptions.RandomLinks, settings.randomLinks === "yes"),
-    Layer.succeed(Spares.Policy, {
-      minimum: settings.sparesMinimum,
-      interval: settings.sparesInterval,
-      quietHour: settings.sparesQuietHour
-    }),
-    Layer.effect(
-      Policy.Policy,
-      Effect.map(Policy.Policy, (policy) => ({
-        ...policy,
-        retention: settings.reportRetention,
-        updateInterval: settings.profileUpdateHours,
-        supportUrl: settings.supportUrl,
-        profileWebPageUrl: settings.profileWebPageUrl
-      }))
-    )
-  )
-
-/** The rules and the HTTP services over the stores, all with the settings' policies. */
-const services = (settings: ServerSettings, { key }: EncryptionKey.Found) =>
-  HttpServer.services.pipe(
-    Layer.provideMerge(ControlPlane.layer),
-    Layer.provideMerge(Layer.effectDiscard(Store.holdGrain(settings.grain))),
-    Layer.provideMerge(Store.layer(settings, key)),
-    Layer.provideMerge(policies(settings))
-  )
 
 /** Opens everything, greets, and waits. */
 const start = Effect.fnUntraced(function* (settings: ServerSettings, config: string | null) {

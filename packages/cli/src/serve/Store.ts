@@ -5,8 +5,7 @@ import { PgliteStores, PgStores } from "@vpnmgr/store-pg"
 import type { Stores } from "@vpnmgr/store-pg"
 import { Effect, Layer } from "effect"
 import type { Redacted } from "effect"
-import { failed } from "../Failed.ts"
-import type { Failed } from "../Failed.ts"
+import { Failed, failed } from "../Failed.ts"
 import type { ServerSettings } from "../settings/ServerSettings.ts"
 import { showSpan } from "../settings/Value.ts"
 
@@ -19,7 +18,11 @@ export const layer = (settings: ServerSettings, key: Redacted.Redacted<Uint8Arra
       : PgStores.layer({ url: databaseUrl, schema: databaseSchema, maxConnections: databaseConnections })
   return stores.pipe(
     Layer.provideMerge(Vault.Vault.layer(key)),
-    Layer.catch(({ detail }) => Layer.effectContext<Stores | Vault.Vault, Failed, never>(failed(detail)))
+    Layer.catch(({ detail, isHeld }) =>
+      Layer.effectContext<Stores | Vault.Vault, Failed, never>(
+        isHeld === true ? new Failed({ message: detail, status: 503 }) : failed(detail)
+      )
+    )
   )
 }
 
