@@ -34,7 +34,9 @@ const program = Effect.gen(function* () {
   })
 
   const tags = Effect.map(configs.fetch(subscription.link), (delivery) =>
-    delivery._tag === "Config" ? delivery.config.outbounds.map((outbound) => outbound.tag) : []
+    delivery._tag === "Config"
+      ? (JSON.parse(delivery.body) as { outbounds: Array<{ tag: string }> }).outbounds.map(({ tag }) => tag)
+      : []
   )
   yield* Console.log("a config with", yield* tags)
 

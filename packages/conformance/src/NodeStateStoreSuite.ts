@@ -84,6 +84,54 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
       })
     )
 
+    it.effect(
+      "says whose config may be another one, in pieces where there are many, and of many subscriptions at once",
+      () =>
+        Effect.gen(function* () {
+          const nodeStates = yield* NodeStateStore.NodeStateStore
+          const transaction = yield* Transaction.Transaction
+          const { near, ownerId, subscription } = yield* aScene
+          while (!(yield* nodeStates.isListening)) yield* Effect.sleep(20)
+          const heard: Array<string> = []
+          yield* nodeStates.hearChanges((what) =>
+            heard.push(...(what.kind === "everything" ? [what.kind] : what.ids.map((id) => `${what.kind} ${id}`)))
+          )
+          /** Runs it and waits until everything expected was told after the commit, too. */
+          const tells = Effect.fnUntraced(function* (
+            change: Effect.Effect<void, Transaction.StoreError>,
+            expected: ReadonlyArray<string>
+          ) {
+            heard.length = 0
+            yield* transaction.run(
+              Effect.gen(function* () {
+                yield* change
+                yield* Effect.sleep(30)
+                heard.length = 0
+              })
+            )
+            yield* Effect.gen(function* () {
+              while (!expected.every((each) => heard.includes(each))) yield* Effect.sleep(5)
+            }).pipe(Effect.timeout("5 seconds"))
+          })
+          yield* tells(nodeStates.markSubscriptions([subscription.id]), [`subscription ${subscription.id}`])
+          yield* tells(
+            nodeStates.markBuckets([
+              { kind: "owner", id: ownerId },
+              { kind: "subscription", id: subscription.id }
+            ]),
+            [`owner ${ownerId}`, `subscription ${subscription.id}`]
+          )
+          yield* tells(nodeStates.markInbounds([near.id], { roster: false }), ["everything"])
+          const many = Array.from({ length: 1000 }, anId)
+          yield* tells(
+            nodeStates.markSubscriptions(many),
+            many.map((id) => `subscription ${id}`)
+          )
+          const linkless = yield* aSubscription()
+          yield* tells(nodeStates.markSubscriptions([linkless.id]), [`subscription ${linkless.id}`])
+        }).pipe(Effect.scoped)
+    )
+
     const sideBySideOnly = sideBySide ? it.effect : undefined
     sideBySideOnly?.("never tells of a change before it is committed", () =>
       Effect.gen(function* () {

@@ -3,12 +3,13 @@
  *
  * Active: a full config. Suspended: refused. Over limit or expired: a valid stub that carries nothing and says why.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Metric } from "effect"
+import * as ConfigCache from "./ConfigCache.ts"
 import * as Credential from "./Credential.ts"
 import * as Instant from "./Instant.ts"
+import { NodeStateStore } from "./NodeStateStore.ts"
 import * as Quota from "./Quota.ts"
 import * as SingBoxClient from "./SingBoxClient.ts"
-import type { SingBoxConfig } from "./SingBoxConfig.ts"
 import type { ConfigFacts } from "./SubscriptionStore.ts"
 import { SubscriptionStore } from "./SubscriptionStore.ts"
 import type { StoreError } from "./Transaction.ts"
@@ -28,7 +29,8 @@ export type Delivery =
   | { readonly _tag: "Suspended" }
   | {
       readonly _tag: "Config"
-      readonly config: SingBoxConfig
+      /** A sing-box config, JSON. */
+      readonly body: string
       readonly title: string
       readonly userInfo: UserInfo
       /** The answer is good until then at most; `Infinity` = it does not change by itself. */
@@ -53,7 +55,7 @@ export const deliver = (facts: ConfigFacts, now: Instant.Instant): Delivery => {
   const isPast = bucket.window.end < now
   return {
     _tag: "Config",
-    config:
+    body: JSON.stringify(
       verdict.state === "active"
         ? SingBoxClient.render({
             title,
@@ -62,7 +64,8 @@ export const deliver = (facts: ConfigFacts, now: Instant.Instant): Delivery => {
               access: Credential.derive(facts.credentialSecret, inbound.protocol, inbound.id)
             }))
           })
-        : SingBoxClient.stub(verdict),
+        : SingBoxClient.stub(verdict)
+    ),
     title,
     userInfo: {
       upload: isPast ? 0n : facts.up,
@@ -74,10 +77,24 @@ export const deliver = (facts: ConfigFacts, now: Instant.Instant): Delivery => {
   }
 }
 
+/** What the cache must know of an answer. */
+const extent = (delivery: Delivery) =>
+  delivery._tag === "Config"
+    ? { size: delivery.body.length, goodUntil: delivery.goodUntil }
+    : { size: 0, goodUntil: Instant.never }
+
+const hits = Metric.counter("config_cache_hits_total", {
+  description: "Configs answered without asking the store",
+  incremental: true
+})
+
 export class ConfigDelivery extends Context.Service<
   ConfigDelivery,
   {
-    /** Looks a link up and decides. Unknown, malformed, rotated and deleted look alike. */
+    /**
+     * Looks a link up and decides. Unknown, malformed, rotated and deleted look alike. An answer may be up to a second
+     * old (`ConfigCache`), and never is while the change listener is down.
+     */
     readonly fetch: (link: string) => Effect.Effect<Delivery, StoreError>
   }
 >()("@vpnmgr/core/ConfigDelivery") {
@@ -85,10 +102,24 @@ export class ConfigDelivery extends Context.Service<
     ConfigDelivery,
     Effect.gen(function* () {
       const subscriptions = yield* SubscriptionStore
+      const nodeStates = yield* NodeStateStore
+      const cache = ConfigCache.make<Delivery>()
+      yield* nodeStates.hearChanges(cache.hear)
+
       return ConfigDelivery.of({
         fetch: Effect.fn("ConfigDelivery.fetch")(function* (link: string) {
+          const from = yield* Instant.now
+          const isListening = yield* nodeStates.isListening
+          if (!isListening) cache.clear()
+          const kept = cache.find(link, from)
+          if (kept !== undefined) return yield* Effect.as(Metric.update(hits, 1), kept)
+          const asOf = cache.now()
           const facts = yield* subscriptions.forConfig(link)
-          return facts === null ? { _tag: "Unknown" } : deliver(facts, yield* Instant.now)
+          if (facts === null) return { _tag: "Unknown" } as const
+          const answer = deliver(facts, yield* Instant.now)
+          const { id: subscriptionId, ownerId } = facts.subscription
+          if (isListening) cache.keep(link, { answer, ...extent(answer), subscriptionId, ownerId, from, asOf })
+          return answer
         })
       })
     })

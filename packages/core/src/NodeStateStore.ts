@@ -2,7 +2,7 @@
  * The port to what nodes are to be told: which items are dirty, which revision each item was last changed at, and the
  * facts a state is composed of.
  */
-import { Context, type Effect, type Stream } from "effect"
+import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { AppliedReport, NodeConvergence } from "./Convergence.ts"
 import type { CredentialRef } from "./Credential.ts"
 import type { Inbound } from "./Inbound.ts"
@@ -45,6 +45,11 @@ export interface StateFacts {
   } | null
 }
 
+/** Whose config may be another one now: that of subscriptions, of all whom an owner has, or of anybody. */
+export type Changed =
+  | { readonly kind: "subscription" | "owner"; readonly ids: ReadonlyArray<string> }
+  | { readonly kind: "everything" }
+
 export class NodeStateStore extends Context.Service<
   NodeStateStore,
   {
@@ -82,7 +87,13 @@ export class NodeStateStore extends Context.Service<
     readonly dirtied: Stream.Stream<void>
     /** Emits the ids of nodes that got a revision, on every replica. */
     readonly assigned: Stream.Stream<string>
-    /** False while this replica's listener is down. */
+    /**
+     * Tells `hear`, until the scope closes, what `markSubscriptions`, `markBuckets` and `markInbounds` were given: after
+     * the commit, on every replica, whether or not a node had to be told; on the replica that makes the change before its
+     * transaction answers, too. What was rolled back may be told. Lost while the listener is down.
+     */
+    readonly hearChanges: (hear: (what: Changed) => void) => Effect.Effect<void, never, Scope.Scope>
+    /** False while this replica's listener is down, and until something has come through it. */
     readonly isListening: Effect.Effect<boolean>
   }
 >()("@vpnmgr/core/NodeStateStore") {}

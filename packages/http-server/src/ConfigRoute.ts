@@ -53,27 +53,38 @@ const disposition = (title: string): string => {
 const matches = (named: string | undefined, etag: string): boolean =>
   named !== undefined && named.split(",").some((tag) => ["*", etag, `W/${etag}`].includes(tag.trim()))
 
-const answer = (
-  { config, title, userInfo: info }: Extract<ConfigDelivery.Delivery, { readonly _tag: "Config" }>,
-  ifNoneMatch: string | undefined,
+type Config = Extract<ConfigDelivery.Delivery, { readonly _tag: "Config" }>
+
+const headersOf = (
+  { body, title, userInfo: info }: Config,
   { profileWebPageUrl, supportUrl, updateInterval }: Policy
 ) => {
-  const body = JSON.stringify(config)
   const shown = title.toWellFormed()
-  const etag = `"${createHash("sha256").update(body).digest("base64url")}"`
-  const headers = {
+  return {
     "subscription-userinfo": userInfo(info),
     "profile-title": `base64:${Base64.encode(shown)}`,
     "profile-update-interval": String(updateInterval),
     "content-disposition": disposition(shown),
     ...(supportUrl === null ? {} : { "support-url": supportUrl }),
     ...(profileWebPageUrl === null ? {} : { "profile-web-page-url": profileWebPageUrl }),
-    etag,
+    etag: `"${createHash("sha256").update(body).digest("base64url")}"`,
     "cache-control": "private, no-cache"
   }
-  return matches(ifNoneMatch, etag)
-    ? { outcome: "not_modified", response: HttpServerResponse.empty({ status: 304, headers }) }
-    : { outcome: "config", response: HttpServerResponse.text(body, { headers, contentType: "application/json" }) }
+}
+
+/** Answers a config; what its headers say is made once for an answer that the core hands out again. */
+const answering = (policy: Policy) => {
+  const made = new WeakMap<Config, ReturnType<typeof headersOf>>()
+  return (config: Config, ifNoneMatch: string | undefined) => {
+    const headers = made.get(config) ?? headersOf(config, policy)
+    made.set(config, headers)
+    return matches(ifNoneMatch, headers.etag)
+      ? { outcome: "not_modified", response: HttpServerResponse.empty({ status: 304, headers }) }
+      : {
+          outcome: "config",
+          response: HttpServerResponse.text(config.body, { headers, contentType: "application/json" })
+        }
+  }
 }
 
 /** Serves configs from the core's `ConfigDelivery`. */
@@ -81,13 +92,14 @@ export const layer: Layer.Layer<never, never, HttpRouter.HttpRouter | ConfigDeli
   Effect.fnUntraced(function* (router) {
     const delivery = yield* ConfigDelivery.ConfigDelivery
     const policy = yield* Policy
+    const answer = answering(policy)
     const fetch = Effect.gen(function* () {
       yield* Requests.isOf(route)
       const request = yield* HttpServerRequest.HttpServerRequest
       const found = yield* Refusal.storing(delivery.fetch(linkOf(request.url)))
       if (found._tag === "Unknown") return yield* Effect.as(count("unknown"), yield* Answer.problem(Answer.nothingHere))
       if (found._tag === "Suspended") return yield* Effect.as(count("suspended"), yield* Answer.problem(suspended))
-      const { outcome, response } = answer(found, request.headers["if-none-match"], policy)
+      const { outcome, response } = answer(found, request.headers["if-none-match"])
       return yield* Effect.as(count(outcome), response)
     })
     const bounded = Effect.timeoutOrElse(fetch, {

@@ -42,6 +42,9 @@ export interface Arena {
   readonly api: Api.Api
   readonly password: string
   readonly encryptionKey: string
+  /** What servers are started with, for another one. */
+  readonly main: string
+  readonly serverEnv: Readonly<Record<string, string>>
   readonly origin: Origin.Origin
   readonly nodes: ReadonlyArray<Node.Node>
   /** The inbounds of the nodes with these indices (all by default), of these protocols (all by default). */
@@ -64,6 +67,9 @@ export interface Arena {
 
 /** The built command line. */
 export const cliMain = fileURLToPath(new URL("../../cli/dist/main.js", import.meta.url))
+
+/** The command line's test build, in which a rule can be broken. */
+export const testMain = fileURLToPath(new URL("../../cli/dist-test/main.js", import.meta.url))
 
 const username = "root"
 
@@ -172,6 +178,8 @@ export const open = async (options: Options): Promise<Arena> => {
     api,
     password,
     encryptionKey,
+    main,
+    serverEnv: serverEnv ?? {},
     origin,
     nodes,
     inbounds: (which = {}) =>

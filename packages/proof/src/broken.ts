@@ -1,6 +1,7 @@
 /**
- * The proof that the crash run can fail: with idempotency, the epoch or the spool switched off in a test build, its sums
- * must not hold; with the same blows and nothing broken, they must.
+ * The proof that the runs can fail: with idempotency, the epoch or the spool switched off in a test build, the crash run's
+ * sums must not hold; with the same blows and nothing broken, they must. With configs kept for ten seconds whatever
+ * changes, the replica run must find them stale.
  *
  *   npm run crash:broken
  */
@@ -12,9 +13,12 @@ import * as Expect from "./Expect.ts"
 import * as Report from "./Report.ts"
 
 const crash = fileURLToPath(new URL("./crash.ts", import.meta.url))
+const replicas = fileURLToPath(new URL("./replicas.ts", import.meta.url))
 
-const run = async (...args: ReadonlyArray<string>) => {
-  const child = spawn(process.execPath, [crash, "--seed", "1", ...args], { stdio: ["ignore", "pipe", "inherit"] })
+const run = async (...args: ReadonlyArray<string>) => started(crash, "--seed", "1", ...args)
+
+const started = async (program: string, ...args: ReadonlyArray<string>) => {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] })
   let output = ""
   child.stdout.on("data", (part: Buffer) => (output += part.toString("utf8")))
   const [code] = (await once(child, "exit")) as [number | null]
@@ -48,6 +52,15 @@ await report.sequence("control", async () => {
     if (code !== 0) report.note(output)
     Expect.same("the exit code", code, 0)
     return "three planned restarts, nothing missing"
+  })
+})
+await report.sequence("config-cache", async () => {
+  await report.step("with config-cache broken the replica run finds configs stale", async () => {
+    const { code, output } = await started(replicas, "--only", "staleness", "--break", "config-cache")
+    const stale = /^FAILED.*the longest staleness, ms: expected at most \d+, got \d+$/m.exec(output)
+    if (stale === null) report.note(output)
+    Expect.same("the exit code", code, 1)
+    return Expect.present("a stale config", stale)[0].replace(/.*: /, "")
   })
 })
 process.exit(report.end())

@@ -6,7 +6,6 @@
  */
 import { existsSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import * as Arena from "./Arena.ts"
 import * as Blows from "./crash/Blows.ts"
@@ -30,7 +29,7 @@ const { values } = parseArgs({
     keep: { type: "boolean", default: false }
   }
 })
-const main = fileURLToPath(new URL("../../cli/dist-test/main.js", import.meta.url))
+const main = Arena.testMain
 const version = values["sing-box"]
 
 /** Four subscribers, on the node that loses its sing-box and on one that never does; TCP and QUIC on each. */

@@ -1,8 +1,9 @@
 /**
- * The replica run: two servers on one database behind a balancer, three nodes of which one is frozen, and batches that
- * overlap in everything they touch.
+ * The replica run: two servers on one database behind a balancer, three nodes of which one is frozen, batches that
+ * overlap in everything they touch, and configs that one replica forbids and another hands out.
  *
  *   npm run replicas -- --sing-box 1.12.12
+ *   npm run replicas -- --only staleness --break config-cache     must fail: a proof that cannot fail is none
  */
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
@@ -12,6 +13,7 @@ import * as Expect from "./Expect.ts"
 import * as Main from "./Main.ts"
 import * as Balancer from "./replicas/Balancer.ts"
 import * as Batches from "./replicas/Batches.ts"
+import * as Configs from "./replicas/Configs.ts"
 import type * as Report from "./Report.ts"
 import * as SingBox from "./SingBox.ts"
 
@@ -19,6 +21,10 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     "sing-box": { type: "string", default: SingBox.versions[0]! },
+    /** One sequence alone: staleness. */
+    only: { type: "string" },
+    /** A rule that a test build breaks. */
+    break: { type: "string" },
     keep: { type: "boolean", default: false }
   }
 })
@@ -31,9 +37,11 @@ const portOf = (url: string) => Number(new URL(url).port)
 
 const run = async (report: Report.Report, place: Main.Place) => {
   let balancer!: Balancer.Balancer
+  const isAlone = values.only === "staleness"
   const arena = await Arena.open({
     singBox: version,
-    nodes: 3,
+    nodes: isAlone ? 1 : 3,
+    ...(values.break === undefined ? {} : { main: Arena.testMain, serverEnv: { VPNMGR_BREAK: values.break } }),
     replicas: ["replica"],
     through: async (urls) => {
       balancer = await Balancer.start(urls.map(portOf))
@@ -43,6 +51,12 @@ const run = async (report: Report.Report, place: Main.Place) => {
   place.directory = arena.directory
   const { api, nodes } = arena
   const [replica] = arena.replicas
+  if (isAlone) {
+    await Configs.run(report, arena)
+    const failed = report.failed()
+    balancer.close()
+    return arena.close(values.keep || failed > 0)
+  }
   const pendingOn = async (id: string) => (await api.get(id)).pending_node_ids
 
   /** Waits until every node but the frozen one serves the newest change. */
@@ -170,6 +184,8 @@ const run = async (report: Report.Report, place: Main.Place) => {
       return `ready in ${took} ms, converged in ${await arena.converged(subscription!.id, 30_000)} ms`
     })
   })
+
+  await Configs.run(report, arena)
 
   await report.sequence("deadlocks", async () => {
     await report.step("no deadlock surfaced", async () => {

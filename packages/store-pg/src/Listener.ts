@@ -1,5 +1,6 @@
 /** What goes out on commit and comes in on every replica: one channel, named like the schema. */
 import { PgClient } from "@effect/sql-pg"
+import type { NodeStateStore } from "@vpnmgr/core"
 import { Context, Effect, Layer, PubSub, Queue, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient } from "effect/sql"
@@ -13,6 +14,7 @@ const echoWithin = 5_000
 
 const dirty = "dirty"
 const assigned = "assigned:"
+const changed = "changed:"
 const echo = "echo:"
 
 /** What is sent when items were marked. */
@@ -21,12 +23,32 @@ export const dirtyPayload = dirty
 /** What precedes the node's id when a revision was allotted. */
 export const assignedPrefix = assigned
 
+/** Ids in one notification, which holds 8,000 bytes. */
+const idsAtOnce = 200
+
+/** What is sent of a change: its kind, and for ids as many notifications as it takes. */
+export const payloadsOf = (what: NodeStateStore.Changed): ReadonlyArray<string> =>
+  what.kind === "everything"
+    ? [changed]
+    : Array.from(
+        { length: Math.ceil(what.ids.length / idsAtOnce) },
+        (_, n) => `${changed}${what.kind}:${what.ids.slice(n * idsAtOnce, (n + 1) * idsAtOnce).join(",")}`
+      )
+
+const changedOf = (text: string): NodeStateStore.Changed => {
+  const [kind, ids = ""] = text.split(":")
+  return kind === "subscription" || kind === "owner" ? { kind, ids: ids.split(",") } : { kind: "everything" }
+}
+
 export class Listener extends Context.Service<
   Listener,
   {
     readonly channel: string
     readonly dirtied: Stream.Stream<void>
     readonly assigned: Stream.Stream<string>
+    readonly hearChanges: NodeStateStore.NodeStateStore["Service"]["hearChanges"]
+    /** Tells whoever hears in this process. */
+    readonly tell: (what: NodeStateStore.Changed) => void
     readonly isListening: Effect.Effect<boolean>
   }
 >()("@vpnmgr/store-pg/Listener") {}
@@ -41,29 +63,54 @@ const pause = (millis: number) =>
 const makeHub = Effect.gen(function* () {
   const dirtied = yield* PubSub.sliding<void>(1)
   const nodes = yield* PubSub.sliding<string>(kept)
-  const echoes = new Set<string>()
+  const hearers = new Set<(what: NodeStateStore.Changed) => void>()
+  const tell = (what: NodeStateStore.Changed) => hearers.forEach((hear) => hear(what))
+  const hearChanges = (hear: (what: NodeStateStore.Changed) => void) =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => hearers.add(hear)),
+        () => Effect.sync(() => hearers.delete(hear))
+      )
+    )
+  const echoes = new Map<string, () => void>()
   return {
     echoes,
     hear: (payload: string) => {
       if (payload === dirty) PubSub.publishUnsafe(dirtied, undefined)
       else if (payload.startsWith(assigned)) PubSub.publishUnsafe(nodes, payload.slice(assigned.length))
-      else echoes.delete(payload)
+      else if (payload.startsWith(changed)) tell(changedOf(payload.slice(changed.length)))
+      else echoes.get(payload)?.()
     },
-    streams: { dirtied: Stream.fromPubSub(dirtied), assigned: Stream.fromPubSub(nodes) }
+    heard: { dirtied: Stream.fromPubSub(dirtied), assigned: Stream.fromPubSub(nodes), hearChanges, tell }
   }
 })
 
-/** Says so when notifications do not come through, as behind a pooler that hands connections out per transaction. */
-const checkEcho = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, channel: string, echoes: Set<string>) {
-  const mark = `${echo}${crypto.randomUUID()}`
-  echoes.add(mark)
-  yield* sql`SELECT pg_notify(${channel}, ${mark})`
-  yield* pause(echoWithin)
-  if (echoes.delete(mark)) {
-    yield* Effect.logWarning(
-      "LISTEN does not work on this connection: nodes learn of changes only when they look again. " +
-        "Give a URL that reaches PostgreSQL itself, not a pooler in transaction mode."
-    )
+/**
+ * Waits until a notification comes through and calls `heard`; says so when none does, as behind a pooler that hands
+ * connections out per transaction, and goes on trying.
+ */
+const awaitEcho = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  channel: string,
+  echoes: Map<string, () => void>,
+  heard: () => void
+) {
+  for (let tries = 0; ; tries++) {
+    const mark = `${echo}${crypto.randomUUID()}`
+    let isHeard = false
+    echoes.set(mark, () => {
+      isHeard = true
+      heard()
+    })
+    yield* Effect.ignore(sql`SELECT pg_notify(${channel}, ${mark})`)
+    yield* pause(echoWithin)
+    echoes.delete(mark)
+    if (isHeard) return
+    if (tries === 0)
+      yield* Effect.logWarning(
+        "LISTEN does not work on this connection: nodes learn of changes only when they look again. " +
+          "Give a URL that reaches PostgreSQL itself, not a pooler in transaction mode."
+      )
   }
 })
 
@@ -83,8 +130,7 @@ export const layerPg = (
         Effect.gen(function* () {
           const client = yield* PgClient.makeClient({ ...config, applicationName: "vpnmgr-listener" })
           const queue = yield* client.listen(channel)
-          isListening = true
-          yield* Effect.forkScoped(Effect.ignore(checkEcho(sql, channel, hub.echoes)))
+          yield* Effect.forkScoped(awaitEcho(sql, channel, hub.echoes, () => (isListening = true)))
           for (;;) hub.hear((yield* Queue.take(queue)).payload)
         })
       ).pipe(Effect.ensuring(Effect.sync(() => (isListening = false))))
@@ -96,7 +142,7 @@ export const layerPg = (
         Effect.forever,
         Effect.forkScoped
       )
-      return Listener.of({ channel, ...hub.streams, isListening: Effect.sync(() => isListening) })
+      return Listener.of({ channel, ...hub.heard, isListening: Effect.sync(() => isListening) })
     })
   ).pipe(Layer.provide(Reactivity.layer))
 
@@ -110,6 +156,6 @@ export const layerOf = <E, R>(
     Effect.gen(function* () {
       const hub = yield* makeHub
       yield* subscribe(hub.hear)
-      return Listener.of({ channel, ...hub.streams, isListening: Effect.succeed(true) })
+      return Listener.of({ channel, ...hub.heard, isListening: Effect.succeed(true) })
     })
   )

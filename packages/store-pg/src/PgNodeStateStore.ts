@@ -33,15 +33,20 @@ export const layer: Layer.Layer<
     const roster = makeRoster(sql, yield* Vault.Vault)
     const atomic = PgTransaction.make(sql)
 
-    /** Adds marks, and says so on commit. `items` selects (node_id, kind, ref). */
-    const mark = (items: Statement.Fragment) =>
+    /** Adds marks, and says on commit that there are some, and what changed. `items` selects (node_id, kind, ref). */
+    const mark = (items: Statement.Fragment, ...changes: ReadonlyArray<NodeStateStore.Changed>) =>
       written(sql`WITH marked AS (
           INSERT INTO node_dirty (node_id, kind, ref) SELECT DISTINCT node_id, kind, ref FROM (${items}) AS item (node_id, kind, ref)
           RETURNING ref)
-        SELECT pg_notify(${listener.channel}, ${Listener.dirtyPayload}) WHERE EXISTS (SELECT FROM marked)`)
+        SELECT pg_notify(${listener.channel}, ${Listener.dirtyPayload}) WHERE EXISTS (SELECT FROM marked)
+        UNION ALL
+        SELECT pg_notify(${listener.channel}, payload) FROM unnest(${changes.flatMap(Listener.payloadsOf)}::text[]) AS told (payload)`).pipe(
+        Effect.tap(() => Effect.sync(() => changes.forEach(listener.tell)))
+      )
 
     const markSubscriptions = (ids: ReadonlyArray<string>) =>
-      mark(sql`
+      mark(
+        sql`
       SELECT i.node_id, item.kind, item.ref FROM subscription s
       JOIN subscription_inbound l ON l.subscription_id = s.id
       JOIN inbound i ON i.id = l.inbound_id
@@ -50,7 +55,9 @@ export const layer: Layer.Layer<
         UNION ALL SELECT 'bucket', b.ref FROM bucket b
           WHERE (b.id = s.id AND b.kind = 'subscription') OR (b.id = s.owner_id AND b.kind = 'owner')
       ) AS item (kind, ref)
-      WHERE s.id = ANY(${ids}::uuid[])`)
+      WHERE s.id = ANY(${ids}::uuid[])`,
+        { kind: "subscription", ids }
+      )
 
     const markCredential = (ref: Credential.CredentialRef, subscriptionId: string) =>
       mark(sql`
@@ -62,7 +69,8 @@ export const layer: Layer.Layer<
       SELECT n.node_id, 'credential', spare.ref FROM (SELECT DISTINCT node_id FROM inbound) n, unnest(${refs}::int[]) AS spare (ref)`)
 
     const markBuckets: Service["markBuckets"] = (keys) =>
-      mark(sql`
+      mark(
+        sql`
       SELECT i.node_id, 'bucket', b.ref FROM bucket b
       JOIN subscription s ON s.id = b.id AND s.deleted_at IS NULL
       JOIN subscription_inbound l ON l.subscription_id = s.id AND l.unlinked_at IS NULL
@@ -73,10 +81,14 @@ export const layer: Layer.Layer<
       JOIN subscription s ON s.owner_id = b.id AND s.deleted_at IS NULL
       JOIN subscription_inbound l ON l.subscription_id = s.id AND l.unlinked_at IS NULL
       JOIN inbound i ON i.id = l.inbound_id
-      WHERE b.kind = 'owner' AND b.id = ANY(${idsOf(keys, "owner")}::uuid[])`)
+      WHERE b.kind = 'owner' AND b.id = ANY(${idsOf(keys, "owner")}::uuid[])`,
+        { kind: "subscription", ids: idsOf(keys, "subscription") },
+        { kind: "owner", ids: idsOf(keys, "owner") }
+      )
 
     const markInbounds: Service["markInbounds"] = (ids, { roster }) =>
-      mark(sql`
+      mark(
+        sql`
       SELECT i.node_id, 'inbound', i.ref FROM inbound i WHERE i.id = ANY(${ids}::uuid[])
       UNION ALL
       SELECT n.node_id, 'credential', c.ref FROM (
@@ -84,7 +96,9 @@ export const layer: Layer.Layer<
       JOIN credential c ON c.released AND c.retired_at IS NULL
       WHERE c.subscription_id IS NULL OR EXISTS (
         SELECT FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id AND i.node_id = n.node_id
-        WHERE l.subscription_id = c.subscription_id AND l.unlinked_at IS NULL)`)
+        WHERE l.subscription_id = c.subscription_id AND l.unlinked_at IS NULL)`,
+        { kind: "everything" }
+      )
 
     const assign = Effect.gen(function* () {
       yield* stored(sql`SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.assign', 0))`)
@@ -173,6 +187,7 @@ export const layer: Layer.Layer<
       convergence,
       dirtied: listener.dirtied,
       assigned: listener.assigned,
+      hearChanges: listener.hearChanges,
       isListening: listener.isListening
     })
   })

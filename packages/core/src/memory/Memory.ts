@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Exit, Layer, PubSub, Semaphore } from "effect"
 import { StoreError } from "../Transaction.ts"
+import type { Changed } from "../NodeStateStore.ts"
 import type { Tables } from "./Tables.ts"
 import { empty } from "./Tables.ts"
 
@@ -12,6 +13,7 @@ interface Draft {
   readonly tables: Tables
   hasMarked: boolean
   readonly assigned: Array<string>
+  readonly changed: Array<Changed>
 }
 
 const Current = Context.Reference<Draft | null>("@vpnmgr/core/memory/Draft", { defaultValue: () => null })
@@ -20,6 +22,7 @@ const Current = Context.Reference<Draft | null>("@vpnmgr/core/memory/Draft", { d
 export interface Announcements {
   readonly marked: () => void
   readonly assigned: (nodeId: string) => void
+  readonly changed: (what: Changed) => void
 }
 
 export class Memory extends Context.Service<
@@ -33,6 +36,8 @@ export class Memory extends Context.Service<
     ) => Effect.Effect<Exclude<A, StoreError>, StoreError>
     readonly dirtied: PubSub.PubSub<void>
     readonly assigned: PubSub.PubSub<string>
+    /** Whoever is told what changed, at once. */
+    readonly hearers: Set<(what: Changed) => void>
   }
 >()("@vpnmgr/core/memory/Memory") {
   static readonly layer = Layer.effect(
@@ -42,11 +47,13 @@ export class Memory extends Context.Service<
       const turn = yield* Semaphore.make(1)
       const dirtied = yield* PubSub.unbounded<void>()
       const assigned = yield* PubSub.unbounded<string>()
+      const hearers = new Set<(what: Changed) => void>()
       let committed = empty()
 
       const commit = (draft: Draft) =>
         Effect.suspend(() => {
           committed = draft.tables
+          for (const hear of hearers) draft.changed.forEach(hear)
           return Effect.andThen(
             draft.hasMarked ? PubSub.publish(dirtied, undefined) : Effect.void,
             PubSub.publishAll(assigned, draft.assigned)
@@ -58,7 +65,7 @@ export class Memory extends Context.Service<
       const begin = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         turn.withPermit(
           Effect.suspend(() => {
-            const draft: Draft = { memory, tables: { ...committed }, hasMarked: false, assigned: [] }
+            const draft: Draft = { memory, tables: { ...committed }, hasMarked: false, assigned: [], changed: [] }
             return effect.pipe(
               Effect.provideService(Current, draft),
               Effect.onExit((exit) => (Exit.isSuccess(exit) ? commit(draft) : Effect.void))
@@ -74,7 +81,8 @@ export class Memory extends Context.Service<
           Effect.flatMap(Current, (draft) => {
             const answer = f(draft!.tables, {
               marked: () => void (draft!.hasMarked = true),
-              assigned: (nodeId) => void draft!.assigned.push(nodeId)
+              assigned: (nodeId) => void draft!.assigned.push(nodeId),
+              changed: (what) => void draft!.changed.push(what)
             })
             return answer instanceof StoreError ? Effect.fail(answer) : Effect.succeed(answer as Exclude<A, StoreError>)
           })
@@ -85,7 +93,8 @@ export class Memory extends Context.Service<
         read: (f) => Effect.map(mine, (draft) => f(draft?.tables ?? committed)),
         write,
         dirtied,
-        assigned
+        assigned,
+        hearers
       })
     })
   )

@@ -1,7 +1,8 @@
 /** What nodes are to be told, in memory. */
 import { Effect, HashMap, Layer, Stream } from "effect"
 import type { NodeConvergence } from "../Convergence.ts"
-import type { RosterEntry, StateFacts } from "../NodeStateStore.ts"
+import type { BucketKey } from "../BucketStore.ts"
+import type { Changed, RosterEntry, StateFacts } from "../NodeStateStore.ts"
 import { NodeStateStore } from "../NodeStateStore.ts"
 import { bucketsOf } from "./BucketStore.ts"
 import { silent } from "./InventoryStore.ts"
@@ -123,14 +124,18 @@ const markInbounds = (tables: Tables, ids: ReadonlyArray<string>, withRoster: bo
 
 export const layer = Layer.effect(
   NodeStateStore,
-  Effect.map(Memory, ({ read, write, dirtied, assigned }) => {
-    const marking = (f: (tables: Tables) => void) =>
-      write((tables, { marked }) => {
+  Effect.map(Memory, ({ read, write, dirtied, assigned, hearers }) => {
+    const marking = (f: (tables: Tables) => void, ...what: ReadonlyArray<Changed>) =>
+      write((tables, announce) => {
         f(tables)
-        marked()
+        announce.marked()
+        what.forEach(announce.changed)
       })
+    const idsOf = (keys: ReadonlyArray<BucketKey>, kind: BucketKey["kind"]) =>
+      keys.filter((key) => key.kind === kind).map(({ id }) => id)
     return NodeStateStore.of({
-      markSubscriptions: (ids) => marking((tables) => ids.forEach((id) => Items.markSubscription(tables, id))),
+      markSubscriptions: (ids) =>
+        marking((tables) => ids.forEach((id) => Items.markSubscription(tables, id)), { kind: "subscription", ids }),
       markCredential: (ref, subscriptionId) =>
         marking((tables) =>
           Items.mark(tables, Items.nodesOf(tables, find(tables.subscriptions, subscriptionId)?.everLinked ?? []), [
@@ -145,8 +150,13 @@ export const layer = Layer.effect(
             refs.map((ref) => Items.itemKey("credential", ref))
           )
         ),
-      markBuckets: (keys) => marking((tables) => Items.markBuckets(tables, keys)),
-      markInbounds: (ids, options) => marking((tables) => markInbounds(tables, ids, options.roster)),
+      markBuckets: (keys) =>
+        marking(
+          (tables) => Items.markBuckets(tables, keys),
+          ...(["subscription", "owner"] as const).map((kind) => ({ kind, ids: idsOf(keys, kind) }))
+        ),
+      markInbounds: (ids, options) =>
+        marking((tables) => markInbounds(tables, ids, options.roster), { kind: "everything" }),
       assign: write((tables, announce) => assign(tables, announce.assigned)),
       head: (nodeId) =>
         read((tables) => ({
@@ -171,6 +181,13 @@ export const layer = Layer.effect(
       convergence: (subscriptionId) => read((tables) => convergence(tables, subscriptionId)),
       dirtied: Stream.fromPubSub(dirtied),
       assigned: Stream.fromPubSub(assigned),
+      hearChanges: (hear) =>
+        Effect.asVoid(
+          Effect.acquireRelease(
+            Effect.sync(() => hearers.add(hear)),
+            () => Effect.sync(() => hearers.delete(hear))
+          )
+        ),
       isListening: Effect.succeed(true)
     })
   })
