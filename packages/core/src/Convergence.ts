@@ -8,7 +8,7 @@ export const ReportedCertificate = Wire.struct({
   inbound: Schema.Int,
   pem: Wire.text(16_384).pipe(
     Schema.check(
-      Schema.isPattern(/^-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----\s*$/, {
+      Schema.isPattern(/^-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\r\n]+-----END CERTIFICATE-----\s*$/u, {
         message: "Expected one certificate in PEM"
       })
     )

@@ -11,13 +11,13 @@ import * as Wire from "./Wire.ts"
 
 const Host = Schema.NonEmptyString.pipe(
   Schema.check(Schema.isMaxLength(253)),
-  Schema.check(Schema.isPattern(/^[A-Za-z0-9._:-]+$/))
+  Schema.check(Schema.isPattern(/^[A-Za-z0-9._:-]+$/u))
 )
 
 /** An address to listen on: an IPv4 or IPv6 literal, for sing-box takes no names there. */
 export const Address = Schema.String.pipe(
   Schema.check(
-    Schema.isPattern(/^(\d{1,3}(\.\d{1,3}){3}|(?=.*:)[0-9a-fA-F:]{2,39}(\.\d{1,3}){0,3})$/, {
+    Schema.isPattern(/^(\d{1,3}(\.\d{1,3}){3}|(?=.*:)[0-9a-fA-F:]{2,39}(\.\d{1,3}){0,3})$/u, {
       message: "Expected an IPv4 or IPv6 address, such as 0.0.0.0 or ::"
     })
   )
@@ -42,7 +42,7 @@ export const VlessSettings = Wire.struct({
   protocol: Schema.Literal("vless"),
   privateKey: Schema.NonEmptyString,
   publicKey: Schema.NonEmptyString,
-  shortId: Schema.String.pipe(Schema.check(Schema.isPattern(/^([0-9a-f]{2}){0,8}$/))),
+  shortId: Schema.String.pipe(Schema.check(Schema.isPattern(/^([0-9a-f]{2}){0,8}$/u))),
   /** The foreign TLS server whose handshake is shown to strangers. */
   serverName: Host,
   handshakeHost: Host,

@@ -11,7 +11,7 @@ export type Role = typeof Role.Type
 /** 1 to 64 of `A-Z a-z 0-9 . _ @ -`; unique whatever the case. */
 export const Username = Schema.String.pipe(
   Schema.check(
-    Schema.isPattern(/^[A-Za-z0-9._@-]{1,64}$/, { message: "Expected 1 to 64 letters, digits or one of . _ @ -" })
+    Schema.isPattern(/^[A-Za-z0-9._@-]{1,64}$/u, { message: "Expected 1 to 64 letters, digits or one of . _ @ -" })
   )
 )
 

@@ -29,9 +29,18 @@ const notBytes = (limit: string) =>
     message: `Expected a whole number from 0 to ${limit}, as a number or a decimal string`
   })
 
+/** Tells the OpenAPI document what the decoder checks, and checks nothing itself: its words are the decoder's. */
+const documented = (jsonSchema: Record<string, string | number>) =>
+  Schema.makeFilter(() => true, { toJsonSchema: () => jsonSchema })
+
+const safe = Number.MAX_SAFE_INTEGER
+
 /** The description is of what is on the wire, where readers of an OpenAPI document look for it. */
 const wholeNumber = (maximum: bigint, description: string) =>
-  Schema.Union([Schema.Finite, Schema.String])
+  Schema.Union([
+    Schema.Finite.pipe(Schema.check(documented({ type: "integer", minimum: 0, maximum: safe }))),
+    Schema.String.pipe(Schema.check(documented({ pattern: `^\\d{1,${String(maximum).length}}$` })))
+  ])
     .annotate({ description })
     .pipe(
       Schema.decodeTo(Schema.BigInt, {
@@ -67,7 +76,10 @@ export const Weighted = wholeNumber(10n ** 38n, "bytes × 1000")
 export const BitsPerSecond = wholeNumber(maxInt8, "bit/s; a decimal string above 2^53 - 1")
 
 /** A count of bytes that may be wrong: −2^63 to 2^63 − 1, for input that is judged rather than refused. */
-export const SignedBytes = Schema.Union([Schema.Finite, Schema.String]).pipe(
+export const SignedBytes = Schema.Union([
+  Schema.Finite.pipe(Schema.check(documented({ type: "integer", minimum: -safe, maximum: safe }))),
+  Schema.String.pipe(Schema.check(documented({ pattern: "^-?\\d{1,19}$" })))
+]).pipe(
   Schema.decodeTo(Schema.BigInt, {
     decode: SchemaGetter.transformEffect((value: number | string) =>
       (Number.isSafeInteger(value) || (typeof value === "string" && /^-?\d{1,19}$/.test(value))) &&

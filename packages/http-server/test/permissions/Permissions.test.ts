@@ -36,25 +36,19 @@ describe("The table of permissions", () => {
       const row = rows.find(({ operation: name }) => name === operation.name)
       const silent = row?.others === "-" || row?.unowned === "-"
       assert.strictEqual(silent, !isOwned(operation), operation.name)
-      for (const column of ["nobody", "own", "superuser", "nodeKey"] as const)
+      for (const column of ["nobody", "own", "superuser", "acting", "nodeKey"] as const)
         assert.notStrictEqual(row?.[column], "-", `${operation.name}, ${column}`)
     }
   })
 
   it("refuses a table that it does not understand", () => {
     const head = `| operation | ${Object.values(Table.columns).join(" | ")} |\n|---|\n`
-    assert.throws(() => Table.parse(`${head}| \`users.get\` | 401 | ok | maybe | 404 | ok | 401 |`), /maybe/)
+    assert.throws(() => Table.parse(`${head}| \`users.get\` | 401 | ok | maybe | 404 | ok | ok | 401 |`), /maybe/)
     assert.throws(() => Table.parse("| operation | somebody |\n|---|\n| `users.get` | 401 |"), /columns/)
   })
 })
 
-let world: World.World | undefined
 let count = 0
-
-const people = Effect.gen(function* () {
-  world ??= yield* World.make
-  return world
-})
 
 const given = (world: World.World, whose: World.Whose, id: string): Given => ({
   world,
@@ -72,10 +66,28 @@ const thingOf = (world: World.World, operation: Operation, whose: World.Whose) =
     : make(world, whose)
 }
 
-const request = (operation: Operation, given: Given, token: string | undefined, query = "") => {
-  const { body, headers = {} } = sampleOf(operation)
+/** Who asks, and for whom. */
+interface Asker {
+  readonly token?: string | undefined
+  readonly actFor?: string
+}
+
+const askers = {
+  nobody: (): Asker => ({}),
+  nodeKey: ({ key }: World.World): Asker => ({ token: key }),
+  operator: ({ operator }: World.World): Asker => ({ token: operator.token }),
+  superuser: ({ superuser }: World.World): Asker => ({ token: superuser.token }),
+  acting: ({ operator, superuser }: World.World): Asker => ({ token: superuser.token, actFor: operator.id })
+}
+
+const request = (operation: Operation, given: Given, { actFor, token }: Asker, query = "") => {
+  const { body, headers } = sampleOf(operation)
   const route = `${operation.method} ${operation.path.replace(":id", given.id)}${query === "" ? "" : `?${query}`}`
-  return ask(route, { token, headers, ...(body === undefined ? {} : { body: body(given) }) })
+  return ask(route, {
+    token,
+    headers: { ...headers, ...(actFor === undefined ? {} : { "vpnmgr-act-for": actFor }) },
+    ...(body === undefined ? {} : { body: body(given) })
+  })
 }
 
 /** What jobs move by themselves: where nodes stand. */
@@ -96,12 +108,12 @@ const standing = Effect.fnUntraced(function* (world: World.World, { hasId, noun 
 const compared = Effect.fnUntraced(function* (
   operation: Operation,
   expected: Table.Answer,
-  token: string | undefined,
+  asker: Asker,
   given: Given,
   where: string
 ) {
   const before = yield* standing(given.world, operation, given)
-  const answered = yield* request(operation, given, token)
+  const answered = yield* request(operation, given, asker)
   const seen = `${where}: ${answered.status} ${answered.text.slice(0, 300)}`
   if (expected === "ok" || expected === "own") {
     assert.isTrue(answered.status >= 200 && answered.status < 300, seen)
@@ -115,17 +127,17 @@ const compared = Effect.fnUntraced(function* (
   const changed = [...after].filter(([path, text]) => before.get(path) !== text).map(([path]) => path)
   assert.deepStrictEqual(changed, [], `${where}: something changed`)
   if (expected !== "404" || !operation.hasId) return
-  const nothing = yield* request(operation, { ...given, id: unknownId }, token)
+  const nothing = yield* request(operation, { ...given, id: unknownId }, asker)
   assert.deepStrictEqual([answered.status, answered.json], [nothing.status, nothing.json], `${where}: it shows`)
 })
 
 /** Every page of a list, as text. */
-const walk = Effect.fnUntraced(function* (operation: Operation, given: Given, token: string, query: string) {
+const walk = Effect.fnUntraced(function* (operation: Operation, given: Given, asker: Asker, query: string) {
   const texts: Array<string> = []
   const cursors: Array<string> = []
   for (let cursor: string | null = ""; cursor !== null && texts.length < 20;) {
     const parts: ReadonlyArray<string> = [query, cursor === "" ? "" : `cursor=${cursor}`].filter((part) => part !== "")
-    const { json, status, text }: Server.Answered = yield* request(operation, given, token, parts.join("&"))
+    const { json, status, text }: Server.Answered = yield* request(operation, given, asker, parts.join("&"))
     assert.strictEqual(status, 200, `${operation.name}?${parts.join("&")}: ${text}`)
     texts.push(text)
     cursor = (json["next_cursor"] ?? null) as string | null
@@ -135,27 +147,43 @@ const walk = Effect.fnUntraced(function* (operation: Operation, given: Given, to
 })
 
 /** An answer that names what is the asker's, and nothing that is not, whatever is filtered, searched or continued. */
-const showsItsOwn = Effect.fnUntraced(function* (operation: Operation, given: Given) {
-  const { kept, operator, other, superuser } = given.world
+const showsItsOwn = Effect.fnUntraced(function* (operation: Operation, given: Given, asker: Asker) {
+  const { kept, other } = given.world
+  const superuser = askers.superuser(given.world)
   const foreign = [kept.others, kept.unowned, other.id]
   const hides = (text: string, where: string) => {
     for (const id of foreign) assert.notInclude(text, id, `${operation.name}, ${where}`)
   }
   const bounded = operation.query.has("limit") ? "limit=200" : ""
-  const all = yield* walk(operation, given, superuser.token, bounded)
+  const all = yield* walk(operation, given, superuser, bounded)
   for (const id of Object.values(kept)) assert.include(all.text, id, `${operation.name}: control: a superuser sees it`)
-  for (const query of queriesOf(sampleOf(operation), given)) {
-    const { text } = yield* walk(operation, given, operator.token, query)
-    hides(text, query)
-  }
-  assert.include((yield* walk(operation, given, operator.token, bounded)).text, kept.own, `${operation.name}: its own`)
+  for (const query of queriesOf(sampleOf(operation), given))
+    hides((yield* walk(operation, given, asker, query)).text, query)
+  assert.include((yield* walk(operation, given, asker, bounded)).text, kept.own, `${operation.name}: its own`)
   if (!operation.query.has("cursor")) return
-  for (const token of [superuser.token, other.token]) {
-    const { cursors } = yield* walk(operation, given, token, "limit=1")
-    if (token === superuser.token) assert.isAbove(cursors.length, 1, `${operation.name}: control: there are cursors`)
+  for (const whoever of [superuser, { token: other.token }]) {
+    const { cursors } = yield* walk(operation, given, whoever, "limit=1")
+    if (whoever === superuser) assert.isAbove(cursors.length, 1, `${operation.name}: control: there are cursors`)
     for (const cursor of cursors)
-      hides((yield* request(operation, given, operator.token, `cursor=${cursor}`)).text, "another's cursor")
+      hides((yield* request(operation, given, asker, `cursor=${cursor}`)).text, "another's cursor")
   }
+})
+
+/** The people of the next cell; made anew when somebody had to sign in anew. */
+let world: World.World | undefined
+
+const cell = Effect.fnUntraced(function* (
+  operation: Operation,
+  who: keyof typeof askers,
+  kind: World.Whose,
+  expected: Table.Answer
+) {
+  world ??= yield* World.make
+  const about = given(world, kind, yield* thingOf(world, operation, kind))
+  const asker = askers[who](world)
+  yield* compared(operation, expected, asker, about, `${operation.name}, ${who}, ${kind}`)
+  if (expected === "own") yield* showsItsOwn(operation, about, asker)
+  if (sampleOf(operation).endsSessions === true) world = undefined
 })
 
 layer(Server.layer({ local: false }), { excludeTestServices: true })("Permissions", (it) => {
@@ -166,36 +194,14 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("Permission
         Effect.gen(function* () {
           const operation = operations.find(({ name }) => name === row.operation)
           if (operation === undefined) return assert.fail(`there is no operation ${row.operation}`)
-          const kinds = isOwned(operation) ? whose : (["own"] as const)
-          const tokens = {
-            nobody: () => undefined,
-            operator: ({ operator }: World.World) => operator.token,
-            superuser: ({ superuser }: World.World) => superuser.token,
-            nodeKey: ({ key }: World.World) => key
-          }
-          const cell = Effect.fnUntraced(function* (
-            who: keyof typeof tokens,
-            kind: World.Whose,
-            expected: Table.Answer
-          ) {
-            const world = yield* people
-            const about = given(world, kind, yield* thingOf(world, operation, kind))
-            yield* compared(operation, expected, tokens[who](world), about, `${row.operation}, ${who}, ${kind}`)
-            if (expected === "own") yield* showsItsOwn(operation, about)
-            if (sampleOf(operation).endsSessions === true) forget()
-          })
-          for (const kind of kinds) {
-            yield* cell("nobody", kind, row.nobody)
-            yield* cell("nodeKey", kind, row.nodeKey)
-            yield* cell("operator", kind, row[kind])
-            yield* cell("superuser", kind, row.superuser)
+          for (const kind of isOwned(operation) ? whose : (["own"] as const)) {
+            yield* cell(operation, "nobody", kind, row.nobody)
+            yield* cell(operation, "nodeKey", kind, row.nodeKey)
+            yield* cell(operation, "operator", kind, row[kind])
+            yield* cell(operation, "superuser", kind, row.superuser)
+            yield* cell(operation, "acting", kind, kind === "own" ? row.acting : row[kind])
           }
         }),
       30_000
     )
 })
-
-/** Makes other people for the next cell. */
-function forget() {
-  world = undefined
-}

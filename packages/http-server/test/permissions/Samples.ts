@@ -2,7 +2,7 @@
  * What to send for each operation, where its path alone does not say. A new operation needs an entry when it has a body,
  * or when it is about somebody's things without naming one in its path.
  */
-import { word, type Whose, type World } from "./World.ts"
+import type { Whose, World } from "./World.ts"
 
 export interface Given {
   readonly world: World
@@ -93,5 +93,3 @@ export const queriesOf = (sample: Sample, given: Given): ReadonlyArray<string> =
   "",
   ...(sample.queries?.(given) ?? [])
 ]
-
-export { word }

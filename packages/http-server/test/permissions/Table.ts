@@ -8,6 +8,7 @@ export const columns = {
   others: "another's",
   unowned: "nobody's",
   superuser: "superuser",
+  acting: "acting for it",
   nodeKey: "a node's key"
 } as const
 export type Column = keyof typeof columns

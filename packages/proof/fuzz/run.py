@@ -1,0 +1,291 @@
+"""Asks every operation of a served OpenAPI document many times as one role, and says what does not hold.
+
+  run.py --url http://127.0.0.1:8080 --role operator --cases 100 --seed 1 [--only subscriptions.get]
+
+The superuser's token comes in FUZZ_TOKEN, the database in FUZZ_DATABASE_URL, the table of permissions in FUZZ_TABLE.
+Prints one line per operation and, at the end, one JSON line. What it asks is made by schemathesis from the document:
+two of three requests are valid by it, with ids of real things put in; the others break it in one way or another.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import sys
+import time
+from collections import Counter
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import HypothesisException
+from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.checks import not_a_server_error
+
+from changes import Changes
+from world import OWNED, PASSWORD, PROTOCOL, World
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+# Fields of bodies and queries that name things, and the noun of those.
+NAMES = {
+    "owner_id": "users",
+    "user_id": "users",
+    "user_ids": "users",
+    "actor_id": "users",
+    "group_id": "groups",
+    "group_ids": "groups",
+    "node_id": "nodes",
+    "node": "nodes",
+    "inbound_id": "inbounds",
+    "inbound_ids": "inbounds",
+    "inbound": "inbounds",
+    "subscription_id": "subscriptions",
+    "subscription_ids": "subscriptions",
+}
+
+# Headers that make most requests fail when they are made up; sent now and then.
+RARE_HEADERS = {"if-match", "vpnmgr-act-for", "idempotency-key"}
+
+# Changes that a refused request may make, by operation.
+ALLOWED = {
+    "node.reports": {"report_conflict": "a batch that contradicts an applied one is kept aside and audited", "audit_log": "the same"},
+}
+
+COLUMNS = {"operator": 1, "superuser": 4}
+
+
+def permissions(path):
+    """The cells of `docs/guide/permissions.md`, by operation: nobody, own, another's, nobody's, superuser, node's key."""
+    table = {}
+    for line in open(path, encoding="utf8"):
+        cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+        if re.fullmatch(r"[a-z][A-Za-z]*\.[a-zA-Z]+", cells[0]):
+            table[cells[0]] = cells[1:]
+    return table
+
+
+class Fuzzer:
+    def __init__(self, world, changes, role, table, chance):
+        self.world = world
+        self.changes = changes
+        self.role = role
+        self.table = table
+        self.random = random.Random(chance)
+        self.failures = {}
+        self.slowest = (0, "")
+        self.refused = {}
+
+    def expected(self, name):
+        """The cell of the role."""
+        cells = self.table.get(name)
+        if cells is None:
+            raise SystemExit(f"{name} has no row in the table of permissions")
+        return cells[{"operator": 1, "superuser": 4, "node": -1}[self.role]]
+
+    def fail(self, name, check, detail, case=None, response=None):
+        """Keeps the first of each kind, with how to repeat it."""
+        key = f"{name}: {check}"
+        found = self.failures.setdefault(key, {"operation": name, "check": check, "count": 0, "detail": detail})
+        found["count"] += 1
+        if found["count"] == 1 and case is not None:
+            found["request"] = f"{case.method} {case.formatted_path} {case.query or ''} {case.body!r}"[:1500]
+            found["answer"] = "" if response is None else f"{response.status_code} {response.text[:800]}"
+
+    def put(self, value, name, noun_of_path):
+        """Puts ids of real things where a body names things; now and then somebody else's."""
+        if isinstance(value, dict):
+            return {key: self.put(child, key, noun_of_path) for key, child in value.items()}
+        noun = NAMES.get(name)
+        if name in ("link", "unlink"):
+            noun = "subscriptions" if noun_of_path == "inbounds" else "inbounds"
+        if noun is None or self.random.random() < 0.15:
+            return value
+        if isinstance(value, list):
+            count = self.random.choice((0, 1, 1, 2))
+            return list(dict.fromkeys(filter(None, (self.one(noun) for _ in range(count)))))
+        return None if value is None else self.one(noun) or value
+
+    def one(self, noun):
+        whose = "own"
+        if noun == "inbounds":
+            return self.world.inbound
+        if noun == "nodes" and self.random.random() < 0.7:
+            return self.world.node
+        if noun in OWNED and self.random.random() < 0.1:
+            whose = self.random.choice(("others", "unowned"))
+        return self.world.thing(noun, whose)
+
+    def fill(self, case, name, is_valid):
+        """Gives a case a real id and real names; answers whose thing it is about."""
+        whose, noun = None, case.operation.path.split("/")[3] if case.operation.path.count("/") > 2 else ""
+        if is_valid and isinstance(case.path_parameters, dict) and "id" in case.path_parameters:
+            chance = self.random.random()
+            whose = "own" if chance < 0.75 or noun not in OWNED else self.random.choice(("others", "unowned"))
+            if chance < 0.92:
+                found = self.world.thing(noun, whose)
+                if found is not None:
+                    case.path_parameters["id"] = found
+            else:
+                whose = None
+        if is_valid and isinstance(case.body, dict):
+            case.body = self.put(case.body, "", noun)
+        if is_valid and isinstance(case.query, dict):
+            for key in list(case.query):
+                if key == "cursor" and self.random.random() < 0.9:
+                    del case.query[key]
+                elif key in NAMES:
+                    case.query[key] = self.put(case.query[key], key, noun)
+        if isinstance(case.query, dict) and "wait" in case.query:
+            case.query["wait"] = 0 if is_valid else case.query["wait"]
+        if case.headers:
+            for header in list(case.headers):
+                if header.lower() in RARE_HEADERS and self.random.random() < 0.8:
+                    del case.headers[header]
+        self.shape(case, name, is_valid)
+        return whose
+
+    def shape(self, case, name, is_valid):
+        """What an operation needs beyond its schema: credentials that are right, and a port nobody has."""
+        if not is_valid or not isinstance(case.body, dict) or self.random.random() < 0.3:
+            return
+        if name == "session.signIn":
+            case.body = {"username": self.world.other["username"], "password": PASSWORD}
+        if name == "inbounds.create":
+            case.body["port"] = 20_000 + next(self.world.numbers)
+
+    def once(self, case, name, is_valid, seen):
+        whose = self.fill(case, name, is_valid)
+        headers = {"authorization": f"Bearer {self.world.token}"}
+        if name.startswith("node."):
+            headers.update(PROTOCOL)
+        self.changes.take()
+        began = time.monotonic()
+        response = case.call(session=self.world.session, headers=headers, timeout=90)
+        took = time.monotonic() - began
+        self.slowest = max(self.slowest, (took, name))
+        seen[response.status_code] += 1
+        changed = self.changes.take() if response.status_code >= 400 or case.method == "GET" else []
+        changed = [change for change in changed if change[0] not in ALLOWED.get(name, {})]
+        if changed:
+            kinds = ", ".join(sorted({f"{op} {table}" for table, op, _ in changed}))
+            self.fail(name, "nothing_changed", f"{response.status_code}, but {kinds}: {changed[0][2]}", case, response)
+        try:
+            case.validate_response(response, checks=CHECKS, headers=headers)
+        except FailureGroup as group:
+            for failure in group.exceptions:
+                self.fail(name, type(failure).__name__, str(failure)[:1500], case, response)
+        if whose in ("others", "unowned") and self.role == "operator" and response.status_code < 400:
+            self.fail(name, "reached_anothers", f"{whose}: {response.status_code}", case, response)
+        if is_valid and response.status_code == 400:
+            self.refused.setdefault(name, Counter())[response.json()["detail"][:90]] += 1
+        self.look_after(case, name, response)
+
+    def look_after(self, case, name, response):
+        """Keeps the pools and the actor's session good for the next case."""
+        ident = (case.path_parameters or {}).get("id")
+        if response.status_code == 404 or (response.status_code < 300 and case.method in ("DELETE", "POST", "PUT")):
+            if ident is not None and (response.status_code == 404 or case.method == "DELETE" or "revoke" in name):
+                self.world.gone(ident)
+        changes_people = name.split(".")[0] in ("session", "users", "nodes") and case.method != "GET"
+        is_refused = response.status_code == 401 and self.expected(name) not in ("401",)
+        if (changes_people and response.status_code < 300) or is_refused:
+            if not self.world.is_signed_in():
+                self.world.sign_in()
+
+    def operation(self, operation, name, cases, chance):
+        """At least so many cases, two thirds valid; answers how often each status came."""
+        seen = Counter()
+        plan = [(GenerationMode.POSITIVE, cases - cases // 3), (GenerationMode.NEGATIVE, cases // 3)]
+        for mode, wanted in plan:
+            before, tries = sum(seen.values()), 0
+            while sum(seen.values()) - before < wanted:
+                missing = wanted - (sum(seen.values()) - before)
+                try:
+                    self.batch(operation, name, mode, missing, chance + tries, seen)
+                except HypothesisException:
+                    mode = GenerationMode.POSITIVE
+                tries += 1
+        return seen
+
+    def batch(self, operation, name, mode, count, chance, seen):
+        is_valid = mode == GenerationMode.POSITIVE
+        limit = [count]
+
+        @seed(chance)
+        @settings(
+            max_examples=count,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case):
+            if limit[0] > 0:
+                limit[0] -= 1
+                self.once(case, name, is_valid, seen)
+
+        ask()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--role", choices=["superuser", "operator", "node"], required=True)
+    parser.add_argument("--cases", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", action="append", default=[])
+    options = parser.parse_args()
+
+    schema = schemathesis.openapi.from_url(f"{options.url}/openapi.json")
+    world = World(options.url, os.environ["FUZZ_TOKEN"], options.role, options.seed)
+    changes = Changes(os.environ["FUZZ_DATABASE_URL"])
+    fuzzer = Fuzzer(world, changes, options.role, permissions(os.environ["FUZZ_TABLE"]), options.seed)
+    operations, began = [], time.monotonic()
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        name = operation.definition.raw["operationId"]
+        if options.only and name not in options.only:
+            continue
+        started = time.monotonic()
+        seen = fuzzer.operation(operation, name, options.cases, options.seed)
+        reached = any(200 <= status < 300 for status in seen)
+        may = fuzzer.expected(name) in ("ok", "own")
+        if may and not reached:
+            fuzzer.fail(name, "reached", f"no case was answered with a 2xx: {dict(seen)}")
+        statuses = " ".join(f"{status}x{count}" for status, count in sorted(seen.items()))
+        note = "" if may else f"  (the role never may: {fuzzer.expected(name)})"
+        print(f"{name:32} {sum(seen.values()):4} cases {time.monotonic() - started:5.1f} s  {statuses}{note}", flush=True)
+        for detail, count in fuzzer.refused.get(name, Counter()).most_common(3):
+            print(f"    valid by the document, refused {count} times: {detail}", flush=True)
+        operations.append({"name": name, "cases": sum(seen.values()), "reached": reached, "may": may})
+    outcome = {
+        "role": options.role,
+        "operations": operations,
+        "failures": list(fuzzer.failures.values()),
+        "tables": len(changes.tables),
+        "seconds": round(time.monotonic() - began, 1),
+        "slowest": f"{fuzzer.slowest[1]} {fuzzer.slowest[0]:.2f} s",
+    }
+    print(json.dumps(outcome), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
