@@ -51,6 +51,7 @@ TABLE bucket WITH (fillfactor=70)
   CONSTRAINT bucket_kind_check CHECK ((kind = ANY (ARRAY['subscription'::text, 'owner'::text])))
   CONSTRAINT bucket_pkey PRIMARY KEY (id, kind)
   CREATE INDEX bucket_due_idx ON bucket USING btree (window_end) WHERE (window_end < 'infinity'::timestamp with time zone)
+  CREATE INDEX bucket_exhausted_idx ON bucket USING btree (kind, exhausted_until, id) WHERE (exhausted_until IS NOT NULL)
   CREATE INDEX bucket_ref_idx ON bucket USING btree (ref)
 
 TABLE bucket_cut
@@ -267,9 +268,19 @@ TABLE subscription
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
   deleted_at timestamp with time zone
+  title_key text NOT NULL DEFAULT ''::text
+  search_key text NOT NULL DEFAULT ''::text
   CONSTRAINT subscription_link_key UNIQUE (link_hash)
   CONSTRAINT subscription_pkey PRIMARY KEY (id)
+  CREATE INDEX subscription_created_idx ON subscription USING btree (created_at, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX subscription_expires_idx ON subscription USING btree (COALESCE(expires_at, 'infinity'::timestamp with time zone), id) WHERE (deleted_at IS NULL)
+  CREATE INDEX subscription_owner_created_idx ON subscription USING btree (owner_id, created_at, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX subscription_owner_expires_idx ON subscription USING btree (owner_id, COALESCE(expires_at, 'infinity'::timestamp with time zone), id) WHERE (deleted_at IS NULL)
   CREATE INDEX subscription_owner_idx ON subscription USING btree (owner_id, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX subscription_owner_title_idx ON subscription USING btree (owner_id, title_key, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX subscription_search_idx ON subscription USING gin (search_grams(search_key)) WHERE (deleted_at IS NULL)
+  CREATE INDEX subscription_suspended_idx ON subscription USING btree (id) WHERE (is_suspended AND (deleted_at IS NULL))
+  CREATE INDEX subscription_title_idx ON subscription USING btree (title_key, id) WHERE (deleted_at IS NULL)
 
 TABLE subscription_inbound
   subscription_id uuid NOT NULL
@@ -364,4 +375,16 @@ AS $function$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
 END
+$function$
+
+
+FUNCTION CREATE OR REPLACE FUNCTION search_grams(content text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+  SELECT coalesce(array_agg(DISTINCT gram), '{}') FROM (
+    SELECT c AS one, c || lead(c) OVER w AS two, c || lead(c) OVER w || lead(c, 2) OVER w AS three
+    FROM unnest(string_to_array(content, NULL)) WITH ORDINALITY AS x (c, n) WINDOW w AS (ORDER BY n)) AS y
+  CROSS JOIN LATERAL (VALUES (one), (two), (three)) AS v (gram) WHERE gram IS NOT NULL
 $function$

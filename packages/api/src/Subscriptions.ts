@@ -1,7 +1,7 @@
 /** Subscriptions and everything that is done to them (`/api/v1/subscriptions`). */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { Id, Instant, Limits, Subscription, Verdict, Wire } from "@vpnmgr/core"
+import { Id, Instant, Limits, Subscription, SubscriptionList, Verdict, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
@@ -93,6 +93,25 @@ export const UsagePiece = Wire.struct({
 /** Days of usage in one answer at most. */
 export const usageDays = 31
 
+/** What a list of subscriptions keeps; all that is given holds. */
+export const filters = {
+  state: Schema.optional(Verdict.State).annotate({ description: "by the clock of the answer" }),
+  owner_id: Schema.optional(Schema.Union([Id.Uuid, Schema.Literal("none")])).annotate({
+    description: "an owner's; none: those without one"
+  }),
+  inbound_id: Schema.optional(Id.Uuid).annotate({ description: "linked to this inbound" }),
+  node_id: Schema.optional(Id.Uuid).annotate({ description: "linked to an inbound of this node" }),
+  expires_before: Schema.optional(Instant.Instant),
+  search: Schema.optional(SubscriptionList.Search).annotate({
+    description: "part of the title or the description in any case, or the beginning of the id"
+  })
+}
+
+/** What a list is ordered by. */
+const sort = Schema.optional(SubscriptionList.Sort).annotate({ description: "- is descending; default id" })
+
+const listQuery = { ...filters, sort, ...Page.positionQuery }
+
 const params = { id: Id.Uuid }
 const units =
   "max_traffic in bytes, max_speed in bit/s, traffic_reset_period as ISO 8601 duration; null = no restriction."
@@ -117,10 +136,15 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
       )
     ),
     HttpApiEndpoint.get("list", "/", {
-      query: Page.query,
-      success: Page.of(SubscriptionSummary),
+      query: listQuery,
+      success: Page.positionOf(SubscriptionSummary),
       error: Problem.reading
-    }).annotateMerge(describe("List subscriptions", "By id, ascending; an operator's own.")),
+    }).annotateMerge(
+      describe(
+        "List subscriptions",
+        "An operator's own. A cursor goes on in the list it came from: the same filters and the same sort. One without a title comes before every title, a perpetual one after every expiry."
+      )
+    ),
     HttpApiEndpoint.get("get", "/:id", {
       params,
       success: Version.of(SubscriptionView),

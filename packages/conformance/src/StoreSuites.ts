@@ -11,6 +11,7 @@ import * as QuarantineSuite from "./QuarantineSuite.ts"
 import * as RecordStoreSuite from "./RecordStoreSuite.ts"
 import * as SettingStoreSuite from "./SettingStoreSuite.ts"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
+import * as SubscriptionListSuite from "./SubscriptionListSuite.ts"
 import * as SubscriptionStoreSuite from "./SubscriptionStoreSuite.ts"
 import * as TransactionSuite from "./TransactionSuite.ts"
 import * as UsageStoreSuite from "./UsageStoreSuite.ts"
@@ -24,6 +25,7 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   UserStoreSuite.suite(name, stores)
   InventoryStoreSuite.suite(name, stores)
   SubscriptionStoreSuite.suite(name, stores)
+  SubscriptionListSuite.suite(name, stores)
   CredentialStoreSuite.suite(name, stores)
   BucketStoreSuite.suite(name, stores)
   AdmissionSuite.suite(name, stores)

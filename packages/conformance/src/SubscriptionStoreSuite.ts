@@ -1,6 +1,14 @@
 /** What `SubscriptionStore` promises. */
 import { assert } from "@effect/vitest"
-import { BucketStore, CredentialStore, InventoryStore, SubscriptionStore, Usage, UsageStore } from "@vpnmgr/core"
+import {
+  BucketStore,
+  CredentialStore,
+  InventoryStore,
+  type SubscriptionList,
+  SubscriptionStore,
+  Usage,
+  UsageStore
+} from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
@@ -47,8 +55,10 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const ownerId = yield* aUser()
         const made = (yield* Effect.replicateEffect(aSubscription({ ownerId }), 3)).map(({ id }) => id).sort()
         const orphan = yield* aSubscription()
-        const ids = (filter: SubscriptionStore.SubscriptionFilter, after: string | null, limit: number) =>
-          Effect.map(subscriptions.list(filter, { after, limit }), (page) => page.map(({ id }) => id))
+        const ids = (filter: SubscriptionList.Filter, id: string | null, limit: number) =>
+          Effect.map(subscriptions.list(filter, { after: id === null ? null : { key: null, id }, limit }), (page) =>
+            page.map((each) => each.id)
+          )
         assert.deepStrictEqual(yield* ids({ ownerId }, null, 2), made.slice(0, 2))
         assert.deepStrictEqual(yield* ids({ ownerId }, made[1]!, 2), made.slice(2))
         const unowned = yield* ids({ ownerId: null }, null, 10_000)

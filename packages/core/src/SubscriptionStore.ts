@@ -1,15 +1,11 @@
 /** The port to subscriptions: their rows, their links to inbounds, who owned them when. */
 import { Context, type Effect } from "effect"
-import type { Page } from "./AuditLog.ts"
 import type { Inbound } from "./Inbound.ts"
 import type { Instant } from "./Instant.ts"
 import type { Bucket } from "./Quota.ts"
 import type { Subscription } from "./Subscription.ts"
+import type { Filter, Page } from "./SubscriptionList.ts"
 import type { StoreError } from "./Transaction.ts"
-
-export interface SubscriptionFilter {
-  readonly ownerId?: string | null
-}
 
 /** All that a config needs, read at once. */
 export interface ConfigFacts {
@@ -34,8 +30,8 @@ export class SubscriptionStore extends Context.Service<
     readonly update: (subscription: Subscription) => Effect.Effect<void, StoreError>
     /** Null for one that is deleted or never was. */
     readonly get: (id: string) => Effect.Effect<Subscription | null, StoreError>
-    /** By id, ascending; without the deleted. */
-    readonly list: (filter: SubscriptionFilter, page: Page) => Effect.Effect<ReadonlyArray<Subscription>, StoreError>
+    /** A page of those the filter keeps, in the page's order; without the deleted. Each filter and order by index. */
+    readonly list: (filter: Filter, page: Page) => Effect.Effect<ReadonlyArray<Subscription>, StoreError>
     /** Makes `inboundIds` the linked ones; what was ever linked is remembered for late reports. */
     readonly setInbounds: (
       id: string,

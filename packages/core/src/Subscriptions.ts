@@ -8,7 +8,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Actor } from "./Actor.ts"
 import * as Audit from "./Audit.ts"
-import type { AuditStore, Page } from "./AuditLog.ts"
+import type { AuditStore } from "./AuditLog.ts"
 import { BucketStore } from "./BucketStore.ts"
 import type { NodeConvergence } from "./Convergence.ts"
 import { CredentialStore } from "./CredentialStore.ts"
@@ -24,6 +24,7 @@ import * as Precondition from "./Precondition.ts"
 import type { Bucket } from "./Quota.ts"
 import { Spares } from "./Spares.ts"
 import { Subscription } from "./Subscription.ts"
+import type { Filter, Page } from "./SubscriptionList.ts"
 import { SubscriptionStore } from "./SubscriptionStore.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
@@ -74,8 +75,8 @@ export class Subscriptions extends Context.Service<
   {
     readonly create: (draft: Draft) => Answer<Standing>
     readonly get: (id: string) => Answer<Standing>
-    /** The actor's own for an operator. By id, ascending. */
-    readonly list: (page: Page) => Answer<ReadonlyArray<Subscription>>
+    /** Those the filter keeps, in the page's order; for an operator, of its own. */
+    readonly list: (filter: Filter, page: Page) => Answer<ReadonlyArray<Subscription>>
     readonly change: (id: string, patch: Patch) => Changed<Standing>
     readonly suspend: (id: string) => Changed<Standing>
     readonly resume: (id: string) => Changed<Standing>
@@ -273,9 +274,11 @@ export class Subscriptions extends Context.Service<
       return Subscriptions.of({
         create: Effect.fn("Subscriptions.create")((draft: Draft) => answered(create(draft))),
         get: Effect.fn("Subscriptions.get")((id: string) => Effect.flatMap(visible(id), standing)),
-        list: Effect.fn("Subscriptions.list")(function* (page: Page) {
+        list: Effect.fn("Subscriptions.list")(function* (filter: Filter, page: Page) {
           const actor = yield* Actor
-          return yield* subscriptions.list(actor.role === "superuser" ? {} : { ownerId: actor.id }, page)
+          if (actor.role === "superuser") return yield* subscriptions.list(filter, page)
+          const { ownerId = actor.id } = filter
+          return ownerId === actor.id ? yield* subscriptions.list({ ...filter, ownerId }, page) : []
         }),
         change: (id, patch) => answered(edit("change", applyPatch(patch))(id)),
         suspend: (id) => answered(edit("suspend", (before) => Effect.succeed({ ...before, isSuspended: true }))(id)),

@@ -9,6 +9,7 @@ import { statements as subscriptions } from "./migrations/0003_subscriptions.ts"
 import { statements as usage } from "./migrations/0004_usage.ts"
 import { statements as nodeStates } from "./migrations/0005_node_states.ts"
 import { statements as accounts } from "./migrations/0006_people.ts"
+import { statements as subscriptionList } from "./migrations/0007_subscription_list.ts"
 import { statements as records } from "./migrations/0009_records.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -18,6 +19,7 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0004_usage": usage,
   "0005_node_states": nodeStates,
   "0006_people": accounts,
+  "0007_subscription_list": subscriptionList,
   "0009_records": records
 }
 

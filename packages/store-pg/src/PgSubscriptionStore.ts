@@ -1,6 +1,6 @@
 /** Subscriptions in PostgreSQL. A deleted one stays as a tombstone, so that late bytes find their owner. */
 import type { Instant, Subscription } from "@vpnmgr/core"
-import { Id, SubscriptionStore, Vault } from "@vpnmgr/core"
+import { Id, SubscriptionList, SubscriptionStore, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { BucketRow } from "./Column.ts"
@@ -11,6 +11,7 @@ import { inboundColumns, make as makeInboundRow } from "./InboundRow.ts"
 import { place } from "./PgCredentialStore.ts"
 import * as PgTransaction from "./PgTransaction.ts"
 import * as SubscriptionLink from "./SubscriptionLink.ts"
+import * as SubscriptionPage from "./SubscriptionPage.ts"
 
 const columns = `s.id, ${SubscriptionLink.linkColumn}, s.owner_id AS "ownerId", s.title, s.description,
   ${millis("s.expires_at")} AS "expiresAt", s.max_traffic AS "maxTraffic", s.max_speed AS "maxSpeed",
@@ -45,6 +46,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
       const vault = yield* Vault.Vault
       const inboundRow = makeInboundRow(vault)
       const links = SubscriptionLink.make(vault)
+      const pageOf = SubscriptionPage.make(sql)
       const atomic = PgTransaction.make(sql)
 
       const insert = Effect.fn("PgSubscriptionStore.insert")(function* (subscription: Subscription.Subscription) {
@@ -52,12 +54,13 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
         yield* written(sql`
           WITH made AS (
             INSERT INTO subscription (id, link_hash, link, owner_id, title, description, expires_at, max_traffic, max_speed,
-              traffic_reset_period, is_suspended, anchor, credential, created_at, updated_at)
+              traffic_reset_period, is_suspended, anchor, credential, created_at, updated_at, title_key, search_key)
             VALUES (${subscription.id}, ${SubscriptionLink.hashOf(subscription.link)}, ${link},
               ${subscription.ownerId}, ${subscription.title}, ${subscription.description},
               ${at(sql, subscription.expiresAt)}, ${subscription.maxTraffic}, ${subscription.maxSpeed},
               ${subscription.trafficResetPeriod}, ${subscription.isSuspended}, ${at(sql, subscription.anchor)},
-              ${subscription.credential}, ${at(sql, subscription.createdAt)}, ${at(sql, subscription.updatedAt)})
+              ${subscription.credential}, ${at(sql, subscription.createdAt)}, ${at(sql, subscription.updatedAt)},
+              ${SubscriptionList.titleKey(subscription)}, ${SubscriptionList.searchKey(subscription)})
             RETURNING id, owner_id, created_at),
           owned AS (INSERT INTO subscription_owner (subscription_id, since, owner_id)
             SELECT id, '-infinity', owner_id FROM made)
@@ -74,7 +77,8 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
             max_speed = ${subscription.maxSpeed}, traffic_reset_period = ${subscription.trafficResetPeriod},
             is_suspended = ${subscription.isSuspended}, anchor = ${at(sql, subscription.anchor)},
             credential = ${subscription.credential}, created_at = ${at(sql, subscription.createdAt)},
-            updated_at = ${at(sql, subscription.updatedAt)}
+            updated_at = ${at(sql, subscription.updatedAt)}, title_key = ${SubscriptionList.titleKey(subscription)},
+            search_key = ${SubscriptionList.searchKey(subscription)}
           WHERE id = ${subscription.id} AND deleted_at IS NULL`)
       })
 
@@ -124,6 +128,23 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
         }
       })
 
+      const inboundsOf = (nodeId: string) =>
+        Effect.map(stored(sql<{ readonly id: string }>`SELECT id FROM inbound WHERE node_id = ${nodeId}`), (rows) =>
+          rows.map(({ id }) => id)
+        )
+
+      const list = Effect.fn("PgSubscriptionStore.list")(function* (
+        filter: SubscriptionList.Filter,
+        page: SubscriptionList.Page
+      ) {
+        const ofNode = filter.nodeId === undefined ? [] : yield* inboundsOf(filter.nodeId)
+        const rows = yield* stored(sql<SubscriptionLink.SubscriptionRow>`
+          WITH page AS (${pageOf(filter, page, ofNode)})
+          SELECT ${sql.literal(columns)} FROM page p JOIN subscription s ON s.id = p.id
+          ORDER BY ${sql.literal(SubscriptionPage.order(page, "p."))}`)
+        return yield* Effect.forEach(rows, links.open)
+      })
+
       return SubscriptionStore.SubscriptionStore.of({
         insert,
         update,
@@ -135,17 +156,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
                 ([row]) => (row === undefined ? Effect.succeed(null) : links.open(row))
               )
             : Effect.succeed(null),
-        list: ({ ownerId }, { after, limit }) =>
-          stored(sql<SubscriptionLink.SubscriptionRow>`SELECT ${sql.literal(columns)} FROM subscription s
-            WHERE ${sql.and([
-              sql`s.deleted_at IS NULL`,
-              ...(ownerId === undefined
-                ? []
-                : ownerId === null
-                  ? [sql`s.owner_id IS NULL`]
-                  : [sql`s.owner_id = ${ownerId}`]),
-              ...(after === null ? [] : [sql`s.id > ${after}`])
-            ])} ORDER BY s.id LIMIT ${BigInt(limit)}::bigint`).pipe(Effect.flatMap(Effect.forEach(links.open))),
+        list,
         setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),
         recordOwner: (id, ownerId, since) =>
           written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)
@@ -156,6 +167,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
             Effect.andThen(
               unlink(id, [], instant),
               written(sql`UPDATE subscription SET link_hash = NULL, link = NULL, title = NULL, description = NULL,
+                title_key = '', search_key = '',
                 deleted_at = ${at(sql, instant)} WHERE id = ${id} AND deleted_at IS NULL`)
             )
           ),

@@ -1,12 +1,15 @@
 /** Subscriptions in memory. A deleted one stays as a tombstone, without what a person typed. */
 import { Effect, HashMap, Layer } from "effect"
+import type { Subscription } from "../Subscription.ts"
+import type { Filter } from "../SubscriptionList.ts"
+import * as List from "../SubscriptionList.ts"
 import type { ConfigFacts } from "../SubscriptionStore.ts"
 import { SubscriptionStore } from "../SubscriptionStore.ts"
 import { AlreadyExists, StoreError } from "../Transaction.ts"
 import { bucketOf, keyOf } from "./BucketStore.ts"
 import { Memory } from "./Memory.ts"
 import type { SubscriptionRow, Tables } from "./Tables.ts"
-import { byId, find, findAll, oldest, remember } from "./Tables.ts"
+import { byId, find, findAll, remember } from "./Tables.ts"
 
 const linkTaken = () => new StoreError({ reason: new AlreadyExists({ field: "link" }) })
 
@@ -47,6 +50,37 @@ const configFacts = (tables: Readonly<Tables>, link: string): ConfigFacts | null
   }
 }
 
+const factsOf = (tables: Readonly<Tables>, { id, ownerId, isSuspended, expiresAt }: Subscription) => ({
+  isSuspended,
+  expiresAt,
+  ownExhaustedUntil: find(tables.buckets, keyOf({ kind: "subscription", id }))?.bucket.exhaustedUntil ?? null,
+  ownerExhaustedUntil: find(tables.buckets, keyOf({ kind: "owner", id: ownerId ?? "" }))?.bucket.exhaustedUntil ?? null
+})
+
+const keeps = (tables: Readonly<Tables>, filter: Filter, subscription: Subscription): boolean => {
+  const { ownerId, inboundId, nodeId, expiresBefore, state, search } = filter
+  const isOn = (id: string) => find(tables.inbounds, id)?.inbound.nodeId === nodeId
+  return (
+    (ownerId === undefined || subscription.ownerId === ownerId) &&
+    (inboundId === undefined || subscription.inboundIds.includes(inboundId)) &&
+    (nodeId === undefined || subscription.inboundIds.some(isOn)) &&
+    (expiresBefore === undefined || (subscription.expiresAt !== null && subscription.expiresAt < expiresBefore)) &&
+    (state === undefined || List.isIn(state, factsOf(tables, subscription))) &&
+    (search === undefined || List.finds(search, subscription))
+  )
+}
+
+const list = (tables: Readonly<Tables>, filter: Filter, { sort = "id", after, limit }: List.Page) => {
+  const compare = List.compare(sort)
+  return [...HashMap.values(tables.subscriptions)]
+    .filter(({ subscription, isDeleted }) => !isDeleted && keeps(tables, filter, subscription))
+    .map(({ subscription }) => ({ subscription, position: List.position(sort, subscription) }))
+    .filter(({ position }) => after === null || compare(position, after) > 0)
+    .sort((a, b) => compare(a.position, b.position))
+    .slice(0, limit)
+    .map(({ subscription }) => subscription)
+}
+
 export const layer = Layer.effect(
   SubscriptionStore,
   Effect.map(Memory, ({ read, write }) =>
@@ -71,15 +105,7 @@ export const layer = Layer.effect(
           put(tables, { ...row, subscription: { ...subscription, inboundIds: row.subscription.inboundIds } })
         }),
       get: (id) => read((tables) => living(tables, id)?.subscription ?? null),
-      list: ({ ownerId }, page) =>
-        read((tables) =>
-          oldest(
-            [...HashMap.values(tables.subscriptions)].flatMap(({ subscription, isDeleted }) =>
-              isDeleted || (ownerId !== undefined && subscription.ownerId !== ownerId) ? [] : [subscription]
-            ),
-            page
-          )
-        ),
+      list: (filter, page) => read((tables) => list(tables, filter, page)),
       setInbounds: (id, inboundIds, _at) =>
         write((tables) => {
           const row = living(tables, id)

@@ -5,7 +5,8 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Refusal from "../Refusal.ts"
 import type { Handlers } from "./Handlers.ts"
-import { paged, present } from "./Paging.ts"
+import { present } from "./Paging.ts"
+import * as SubscriptionQuery from "./SubscriptionQuery.ts"
 import * as SubscriptionViews from "./SubscriptionViews.ts"
 
 const day = 86_400_000
@@ -50,7 +51,10 @@ export const layer: Handlers<
         )
       }),
       list: Effect.fnUntraced(function* ({ query }) {
-        const page = yield* Refusal.reading(paged(query, subscriptions.list))
+        const now = yield* Instant.now
+        const page = yield* SubscriptionQuery.pageOf(query, now, (filter, page) =>
+          Refusal.reading(subscriptions.list(filter, page))
+        )
         return { ...page, items: yield* Refusal.storing(summarized(page.items)) }
       }),
       get: Effect.fnUntraced(function* ({ params }) {
