@@ -3,6 +3,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { agent } from "./commands/Agent.ts"
+import { audit } from "./commands/Audit.ts"
 import { completion } from "./commands/Completion.ts"
 import { config } from "./commands/Config.ts"
 import { group } from "./commands/Group.ts"
@@ -10,7 +11,8 @@ import { inbound } from "./commands/Inbound.ts"
 import { key } from "./commands/Key.ts"
 import { migrate } from "./commands/Migrate.ts"
 import { node } from "./commands/Node.ts"
-import { audit, quarantine } from "./commands/Records.ts"
+import { quarantine } from "./commands/Quarantine.ts"
+import { accessLog, reportConflict, trafficReport } from "./commands/Reports.ts"
 import { serve } from "./commands/Serve.ts"
 import { login, logout, setup, status } from "./commands/Session.ts"
 import { spares } from "./commands/Spares.ts"
@@ -33,7 +35,7 @@ export const root = Command.make("vpnmgr").pipe(
     { group: "Run", commands: [serve, agent, migrate, config, key, completion((): Command.Command.Any => root)] },
     { group: "People", commands: [setup, login, logout, status, user, group] },
     { group: "Traffic", commands: [node, token, inbound, subscription, spares] },
-    { group: "Look back", commands: [audit, quarantine] }
+    { group: "Look back", commands: [audit, trafficReport, accessLog, quarantine, reportConflict] }
   ]),
   Command.withGlobalFlags(GlobalFlags.all)
 )

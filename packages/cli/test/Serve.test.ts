@@ -1,5 +1,5 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { ready, start, vpnmgr, workplace, type Running } from "./Vpnmgr.ts"
 
@@ -24,9 +24,6 @@ const json = async <A>(...command: ReadonlyArray<string>): Promise<A> => {
 interface Item {
   readonly id: string
   readonly title?: string
-}
-interface Page {
-  readonly items: ReadonlyArray<Item>
 }
 
 beforeAll(serve)
@@ -66,78 +63,6 @@ describe("a server on an embedded database", () => {
     assert.match(users.stdout, /ada +superuser/)
     assert.strictEqual((await vpnmgr(directory, ["logout", "--url", url])).code, 0)
     assert.strictEqual((await vpnmgr(directory, ["user", "list", "--url", url])).code, 4)
-  })
-
-  it("shows the same in a table as in the API's JSON", async () => {
-    for (const title of ["Ada", "Grace"])
-      await json("subscription", "create", "--title", title, "--max-traffic", "10GB", "--expires-at", "30d")
-    const { items } = await json<Page>("subscription", "list")
-    assert.deepStrictEqual(
-      items.map(({ title }) => title),
-      ["Ada", "Grace"]
-    )
-    const { stdout } = await vpnmgr(directory, ["subscription", "list"])
-    const [head, ...rows] = stdout.trim().split("\n")
-    assert.match(head!, /^ID +TITLE +STATE +USED/)
-    assert.deepStrictEqual(
-      rows.map((row) => row.split(/ {2,}/).slice(0, 4)),
-      [
-        [items[0]!.id, "Ada", "active", "0 B of 10 GB"],
-        [items[1]!.id, "Grace", "active", "0 B of 10 GB"]
-      ]
-    )
-  })
-
-  it("walks a list page by page", async () => {
-    const { stdout } = await vpnmgr(directory, ["subscription", "list", "--limit", "1"])
-    const [, cursor] = /There is more: --cursor (\S+)/.exec(stdout)!
-    const next = await json<Page>("subscription", "list", "--limit", "1", "--cursor", cursor!)
-    assert.deepStrictEqual(
-      next.items.map(({ title }) => title),
-      ["Grace"]
-    )
-  })
-
-  it("does to every noun what its command says", async () => {
-    const group = await json<Item>("group", "create", "basic", "--max-traffic", "1TB", "--max-speed", "50Mbit")
-    await json("group", "change", group.id, "--max-traffic", "unlimited", "--traffic-reset-period", "P1M")
-    const bob = await json<Item>("user", "create", "bob")
-    await json("user", "set-groups", bob.id, "--group", group.id)
-    await json("user", "reset", bob.id)
-    assert.match((await vpnmgr(directory, ["user", "show", bob.id])).stdout, /max speed +50 Mbit\/s/)
-    const node = await json<Item>("node", "create", "--geo", "DE", "--link-speed", "1Gbit")
-    const made = await vpnmgr(directory, ["token", "create", "--node", node.id, "--output", "node.key"])
-    assert.notMatch(made.stdout, new RegExp(readFileSync(join(directory, "node.key"), "utf8").trim()))
-    assert.match(readFileSync(join(directory, "node.key"), "utf8"), /^\S{32}\n$/)
-    const tokens = await json<Page>("token", "list", "--node", node.id)
-    await json("token", "revoke", tokens.items[0]!.id, "--yes")
-    const entry = ["--node", node.id, "--host", "127.0.0.1"]
-    const vless = await json<Item>("inbound", "create", "vless", ...entry, "--port", "4001", "--server-name", "a.test")
-    await json("inbound", "create", "hysteria2", ...entry, "--port", "4002", "--server-name", "b.test")
-    await json("inbound", "create", "shadowsocks", ...entry, "--port", "4003", "--traffic-multiplier", "1.5")
-    const taken = await vpnmgr(directory, ["inbound", "create", "shadowsocks", ...entry, "--port", "4001", "--json"])
-    assert.strictEqual(taken.code, 5)
-    assert.strictEqual((JSON.parse(taken.stderr) as { code: string }).code, "already_exists")
-    await json("inbound", "change", vless.id, "--geo", "none", "--active", "no")
-    const { id } = await json<Item>("subscription", "create", "--inbound", vless.id, "--owner", bob.id)
-    await json("subscription", "change", id, "--title", "Eve", "--owner", "none", "--expires-at", "never")
-    await json("subscription", "change", id, "--max-traffic", "1GB")
-    assert.match((await vpnmgr(directory, ["subscription", "show", id])).stdout, /title +Eve[^]*max traffic +1 GB/)
-    for (const verb of ["suspend", "resume", "reset"]) await json("subscription", verb, id)
-    const before = await vpnmgr(directory, ["subscription", "link", id])
-    assert.strictEqual(before.stdout.trim(), `${url}/s/${id}`)
-    await json("subscription", "rotate", id, "--yes")
-    assert.strictEqual((await fetch(before.stdout.trim())).status, 404)
-    const after = await vpnmgr(directory, ["subscription", "link", id])
-    assert.strictEqual((await fetch(after.stdout.trim())).status, 200)
-    assert.match((await vpnmgr(directory, ["subscription", "usage", id])).stdout, /^Nothing was reported from/)
-    assert.match((await vpnmgr(directory, ["subscription", "delete", id, "--yes"])).stdout, /is deleted/)
-    assert.match((await vpnmgr(directory, ["group", "delete", group.id, "--yes"])).stdout, /is deleted/)
-    await json("spares", "refill")
-    assert.match((await vpnmgr(directory, ["spares", "show"])).stdout, /in stock +64 of 64/)
-    assert.match((await vpnmgr(directory, ["audit", "list"])).stdout, /subscription\.delete/)
-    await json("quarantine", "list")
-    assert.match((await vpnmgr(directory, ["status"])).stdout, /you are +the system itself/)
   })
 
   it("refuses a second server on its directory, in words, and goes on", async () => {

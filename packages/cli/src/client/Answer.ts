@@ -56,7 +56,7 @@ export const refused = (error: unknown): Failed => {
 /** Connects as the flags say, in an operator's name where one is given, and hands the connection on. */
 export const withServer = <A, E, R>(use: (connection: Connection) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const [{ connect, Sending }, { Reference, resolve }] = yield* Effect.promise(() =>
+    const [{ actForHeader, connect, Sending }, { Reference, resolve }] = yield* Effect.promise(() =>
       Promise.all([import("./Connection.ts"), import("./References.ts")])
     )
     const connection = yield* connect
@@ -68,9 +68,6 @@ export const withServer = <A, E, R>(use: (connection: Connection) => Effect.Effe
       Effect.mapError(refused)
     )
   }).pipe(Effect.scoped)
-
-/** The header that names the operator a superuser acts for. */
-const actForHeader = "vpnmgr-act-for"
 
 /** What a call made with `both` answers. */
 export type Reply<A> = Effect.Effect<readonly [A, HttpClientResponse.HttpClientResponse], unknown, Prompt.Environment>
@@ -84,12 +81,13 @@ const versionOf = (response: HttpClientResponse.HttpClientResponse): string => {
   return tag === undefined ? "" : `\n\nVersion ${tag.replaceAll('"', "")} (for --if-match)`
 }
 
-/** Prints an answer: the API's JSON with `--json`, `view` of it otherwise. */
+/** Prints an answer: the API's JSON with `--json`, else `view` of it with its version, or alone when it is to be bare. */
 export const print = Effect.fn("Answer.print")(function* <A>(
   [value, response]: readonly [A, HttpClientResponse.HttpClientResponse],
-  view: (value: A) => string
+  view: (value: A) => string,
+  isBare = false
 ) {
-  if (!(yield* Json)) return yield* Console.log(view(value) + versionOf(response))
+  if (!(yield* Json)) return yield* Console.log(view(value) + (isBare ? "" : versionOf(response)))
   const text = yield* Effect.mapError(response.text, unanswered)
   if (text !== "") yield* printJson(text)
 })

@@ -3,7 +3,7 @@
  * with a token. Where no server runs but its store is at hand, the command is the server for as long as it takes.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Client } from "@vpnmgr/api"
+import { Access, Client } from "@vpnmgr/api"
 import type { Scope } from "effect"
 import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
@@ -31,6 +31,9 @@ export interface Connection {
 export const Sending = Context.Reference<Readonly<Record<string, string>>>("@vpnmgr/cli/Sending", {
   defaultValue: () => ({})
 })
+
+/** The header that names the operator a superuser acts for. */
+export const { actForHeader } = Access
 
 /** Makes the contract's client over a way to send requests, with the headers of `Sending`. */
 const clientOver = (http: HttpClient.HttpClient, baseUrl: string, token: Redacted.Redacted | null) =>

@@ -164,6 +164,12 @@ export const moment = (name: string, description: string) =>
     Flag.withDefault(undefined)
   )
 
+/** A span of time that records lie in. */
+export const between = {
+  from: moment("from", "The first moment to show"),
+  to: moment("to", "The first moment not to show")
+}
+
 /** A moment that `never` clears. */
 export const end = (name: string, description: string) =>
   Flag.String(name).pipe(

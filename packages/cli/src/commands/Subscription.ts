@@ -84,7 +84,8 @@ const address = Verb.verb("link", {
   examples: ["vpnmgr subscription link 01994a43"],
   flags: it,
   call: (client, { subscription }) => client.subscriptions.get({ params: { id: subscription }, ...both }),
-  view: linkOf
+  view: linkOf,
+  isBare: true
 })
 
 const act = <const Name extends "suspend" | "resume" | "reset" | "rotate">(
@@ -96,7 +97,7 @@ const act = <const Name extends "suspend" | "resume" | "reset" | "rotate">(
     description,
     examples: [`vpnmgr subscription ${name} 01994a43${warning === undefined ? "" : " --yes"}`],
     flags: it,
-    headers: "change",
+    headers: "act",
     confirm: ({ subscription }) => (warning === undefined ? null : `${warning.replace("%", subscription.text)}`),
     call: (client, { subscription }) => client.subscriptions[name]({ params: { id: subscription }, ...both }),
     view: one

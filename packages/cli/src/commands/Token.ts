@@ -64,7 +64,7 @@ const revoke = Verb.verb("revoke", {
   description: "Revoke a token: the agent that has its key is refused from then on",
   examples: ["vpnmgr token revoke 01994a41-5d6e-7f80-9a1b-2c3d4e5f6071 --yes"],
   flags: { id: Inputs.id("token", "token list") },
-  headers: "change",
+  headers: "create",
   confirm: ({ id }) => `Revoke the token ${id}? The agent that has its key is refused from then on.`,
   call: (client, { id }) => client.nodes.revokeToken({ params: { id }, ...both }),
   view: (token) => `Token ${token.id} is revoked since ${Show.instant(token.revokedAt)}.`

@@ -85,7 +85,7 @@ const reset = Verb.verb("reset", {
   description: "Start the usage of a user's allowance anew",
   examples: ["vpnmgr user reset bob"],
   flags: { user: Inputs.it("user") },
-  headers: "change",
+  headers: "act",
   call: (client, { user }) => client.users.reset({ params: { id: user }, ...both }),
   view: one
 })

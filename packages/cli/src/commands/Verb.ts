@@ -28,19 +28,19 @@ type Config = Command.Command.Config
 type Typed<C extends Config> = Command.Command.Config.Infer<C>
 type Given<C extends Config> = Resolved<Typed<C>>
 
-/** The flags for headers that a kind of call takes. */
+const idempotencyKey = Inputs.text(
+  "idempotency-key",
+  "text",
+  "Do it once, however often the command is repeated with the same text within 24 hours"
+)
+const ifMatch = Inputs.text("if-match", "version", "Only if this is still its version, as `show` prints it")
+
+/** The flags for headers, by what a call is: one that makes something, one that changes it, an act on it. */
 const headerFlags = {
   none: {},
-  create: {
-    idempotencyKey: Inputs.text(
-      "idempotency-key",
-      "text",
-      "Do it once, however often the command is repeated with the same text within 24 hours"
-    )
-  },
-  change: {
-    ifMatch: Inputs.text("if-match", "version", "Only if this is still its version, as `show` prints it")
-  }
+  create: { idempotencyKey },
+  change: { ifMatch },
+  act: { idempotencyKey, ifMatch }
 } as const
 
 interface Headers {
@@ -88,6 +88,8 @@ export interface Options<C extends Config, A> extends Words {
   readonly confirm?: (given: Command.Command.Config.Infer<C>) => string | null
   readonly call: (client: Connection["client"], given: Given<C>) => Reply<A>
   readonly view: (value: A, connection: Connection, given: Given<C>) => string
+  /** True for what is read by scripts as it stands: nothing is added to the view. */
+  readonly isBare?: true
 }
 
 /** Makes a command that makes one call and shows its answer. */
@@ -104,7 +106,7 @@ export const verb = <const Name extends string, const C extends Config, A>(name:
         withServer((connection) =>
           prepared(connection, given, (resolved) =>
             Effect.flatMap(options.call(connection.client, resolved), (answer) =>
-              print(answer, (value) => options.view(value, connection, resolved))
+              print(answer, (value) => options.view(value, connection, resolved), options.isBare)
             )
           )
         )

@@ -1,0 +1,77 @@
+/**
+ * Which command asks for which operation of the contract. `Commands.test.ts` holds it against the contract, against the
+ * help and against what a server counted; the guide's table is made of it (`CommandTable.ts`).
+ */
+import { Api } from "@vpnmgr/api"
+import { HttpApi } from "effect/http-api"
+
+/** Every operation of the contract, as `group.endpoint`, with its route. */
+export const operations: ReadonlyMap<string, string> = (() => {
+  const found = new Map<string, string>()
+  HttpApi.reflect(Api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint, group }) => {
+      found.set(`${group.identifier}.${endpoint.identifier}`, `${endpoint.method} ${endpoint.path}`)
+    }
+  })
+  return found
+})()
+
+/** The command for an operation; the first that comes to mind where there are several. */
+export const commands: Readonly<Record<string, string>> = {
+  "setup.create": "setup",
+  "session.signIn": "login",
+  "session.signOut": "logout",
+  "session.me": "status",
+  "health.ready": "status",
+  "users.create": "user create",
+  "users.list": "user list",
+  "users.get": "user show",
+  "users.setGroups": "user set-groups",
+  "users.reset": "user reset",
+  "groups.create": "group create",
+  "groups.list": "group list",
+  "groups.get": "group show",
+  "groups.change": "group change",
+  "groups.remove": "group delete",
+  "subscriptions.create": "subscription create",
+  "subscriptions.list": "subscription list",
+  "subscriptions.get": "subscription show",
+  "subscriptions.change": "subscription change",
+  "subscriptions.remove": "subscription delete",
+  "subscriptions.suspend": "subscription suspend",
+  "subscriptions.resume": "subscription resume",
+  "subscriptions.reset": "subscription reset",
+  "subscriptions.rotate": "subscription rotate",
+  "subscriptions.setInbounds": "subscription set-inbounds",
+  "subscriptions.usage": "subscription usage",
+  "nodes.create": "node create",
+  "nodes.list": "node list",
+  "nodes.get": "node show",
+  "nodes.createToken": "token create",
+  "nodes.listTokens": "token list",
+  "nodes.revokeToken": "token revoke",
+  "inbounds.create": "inbound create shadowsocks",
+  "inbounds.list": "inbound list",
+  "inbounds.get": "inbound show",
+  "inbounds.change": "inbound change",
+  "spares.get": "spares show",
+  "spares.refill": "spares refill",
+  "audit.list": "audit list",
+  "trafficReports.list": "traffic-report list",
+  "accessLog.list": "access-log list",
+  "quarantine.list": "quarantine list",
+  "quarantine.get": "quarantine show",
+  "quarantine.apply": "quarantine apply",
+  "quarantine.dismiss": "quarantine dismiss",
+  "reportConflicts.list": "report-conflict list",
+  "reportConflicts.get": "report-conflict show"
+}
+
+/** Operations without a command, and why. */
+export const without: Readonly<Record<string, string>> = {
+  "node.state": "spoken by agents: `vpnmgr agent`",
+  "node.applied": "spoken by agents: `vpnmgr agent`",
+  "node.reports": "spoken by agents: `vpnmgr agent`",
+  "health.live": "for supervisors, which ask over HTTP; `vpnmgr status` asks whether the server is ready"
+}
