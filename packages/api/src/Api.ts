@@ -10,6 +10,7 @@ import { Nodes } from "./Nodes.ts"
 import { Audit, Quarantine, Spares } from "./Records.ts"
 import { AccessLog, ReportConflicts, TrafficReports } from "./Reports.ts"
 import { Session, Setup } from "./Session.ts"
+import { Sessions } from "./Sessions.ts"
 import { Subscriptions } from "./Subscriptions.ts"
 import { Users } from "./Users.ts"
 
@@ -24,6 +25,7 @@ const strict = { onExcessProperty: "error" } as const
 export class Api extends HttpApi.make("vpnmgr")
   .add(Setup)
   .add(Session)
+  .add(Sessions)
   .add(Users)
   .add(Groups)
   .add(Subscriptions)

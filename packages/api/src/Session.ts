@@ -5,6 +5,7 @@ import { Instant, User, Wire } from "@vpnmgr/core"
 import { NewPassword, SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Problem from "./Problem.ts"
+import { Ended } from "./Sessions.ts"
 import { UserView } from "./Users.ts"
 
 /** A token to send as `Authorization: Bearer`, good until `expires_at` or until somebody signs out with it. */
@@ -41,7 +42,12 @@ export class Session extends HttpApiGroup.make("session")
       .annotateMerge(describe("Get who is signed in")),
     HttpApiEndpoint.delete("signOut", "/", { error: Problem.reading })
       .middleware(SignedIn)
-      .annotateMerge(describe("Sign out", "Revokes the session; its token is refused from then on.")),
+      .annotateMerge(
+        describe(
+          "Sign out",
+          "Revokes the session; its token is refused from then on. 403 while acting for an operator."
+        )
+      ),
     HttpApiEndpoint.post("signIn", "/", {
       payload: Wire.struct({
         username: Wire.text(64),
@@ -54,7 +60,27 @@ export class Session extends HttpApiGroup.make("session")
         "Sign in",
         "Answers a token. After three failures for a user name each further one makes it wait longer (429 with Retry-After, seconds)."
       )
-    )
+    ),
+    HttpApiEndpoint.post("renew", "/renew", { success: Grant, error: Problem.reading })
+      .middleware(SignedIn)
+      .annotateMerge(
+        describe(
+          "Renew the session",
+          "Answers another token for the same session, good for an hour from now but never later than 7 days after the sign-in. The old token stays good until its own end. 403 while acting for an operator."
+        )
+      ),
+    HttpApiEndpoint.put("changePassword", "/password", {
+      payload: Wire.struct({ currentPassword: Wire.text(256), newPassword: NewPassword }),
+      success: Ended,
+      error: Problem.changing
+    })
+      .middleware(SignedIn)
+      .annotateMerge(
+        describe(
+          "Change one's own password",
+          "Ends every other session of the user. A wrong current password is 422 and makes the next try wait as a failed sign-in does (429). 403 while acting for an operator."
+        )
+      )
   )
   .prefix("/api/v1/session")
-  .annotateMerge(describe("Session", "Signing in and out.")) {}
+  .annotateMerge(describe("Session", "Signing in and out, and what concerns the one who is signed in.")) {}

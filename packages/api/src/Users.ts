@@ -49,6 +49,12 @@ export const NewUser = Wire.struct({
   groupIds: Schema.optionalKey(Schema.Array(Id.Uuid))
 })
 
+/** Without a password one is made. */
+export const PasswordReset = Wire.struct({ password: Schema.optionalKey(NewPassword) })
+
+/** The password that was made, shown once; null when one was given. */
+export const PasswordGiven = Wire.struct({ password: Schema.NullOr(Schema.String), endedSessions: Wire.Int4 })
+
 const params = { id: Id.Uuid }
 
 export class Users extends HttpApiGroup.make("users")
@@ -81,6 +87,17 @@ export class Users extends HttpApiGroup.make("users")
       error: Problem.editing
     }).annotateMerge(
       describe("Replace a user's groups", "For superusers. Its allowance, and whether it is exhausted, follow at once.")
+    ),
+    HttpApiEndpoint.post("resetPassword", "/:id/password", {
+      params,
+      payload: PasswordReset,
+      success: PasswordGiven,
+      error: Problem.changing
+    }).annotateMerge(
+      describe(
+        "Give a user another password",
+        "For superusers: the one given (12 to 256 characters), or a random one that is shown once. Ends all sessions of the user."
+      )
     ),
     HttpApiEndpoint.post("reset", "/:id/reset", {
       params,

@@ -74,7 +74,13 @@ describe("The contract", () => {
           : []
       )
     )
-    assert.deepStrictEqual(shown, ["post /api/v1/session", "post /api/v1/nodes/{id}/tokens", "get /node/v1/state"])
+    assert.deepStrictEqual(shown, [
+      "post /api/v1/session",
+      "post /api/v1/session/renew",
+      "post /api/v1/users/{id}/password",
+      "post /api/v1/nodes/{id}/tokens",
+      "get /node/v1/state"
+    ])
   })
 })
 

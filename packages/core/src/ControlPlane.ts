@@ -8,16 +8,18 @@ import { Inventory } from "./Inventory.ts"
 import { NodeStates } from "./NodeStates.ts"
 import { Quarantine } from "./Quarantine.ts"
 import { Records } from "./Records.ts"
+import { Sessions } from "./Sessions.ts"
 import { Spares } from "./Spares.ts"
 import { Subscriptions } from "./Subscriptions.ts"
 
 /**
- * `Enforcer`, `Subscriptions`, `Directory`, `Inventory`, `Spares`, `NodeStates`, `ConfigDelivery`, `Records` and `Quarantine`. Needs the stores
- * and `Transaction`; randomness is Web Crypto's.
+ * `Enforcer`, `Subscriptions`, `Directory`, `Sessions`, `Inventory`, `Spares`, `NodeStates`, `ConfigDelivery`, `Records`
+ * and `Quarantine`. Needs the stores and `Transaction`; randomness is Web Crypto's.
  */
 export const layer = Layer.mergeAll(
   Enforcer.layer,
   Directory.layer,
+  Sessions.layer,
   Inventory.layer,
   NodeStates.layer,
   ConfigDelivery.layer,

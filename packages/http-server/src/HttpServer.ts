@@ -13,6 +13,7 @@ import type {
   NodeStates,
   Quarantine,
   Records as CoreRecords,
+  Sessions,
   SettingStore,
   Spares,
   Subscriptions as Core,
@@ -34,6 +35,7 @@ import * as NodeProtocol from "./handlers/NodeProtocol.ts"
 import * as Nodes from "./handlers/Nodes.ts"
 import * as Records from "./handlers/Records.ts"
 import * as Session from "./handlers/Session.ts"
+import * as SessionsOf from "./handlers/Sessions.ts"
 import * as Subscriptions from "./handlers/Subscriptions.ts"
 import * as Users from "./handlers/Users.ts"
 import { LongPolls } from "./LongPolls.ts"
@@ -58,6 +60,7 @@ export type Needs =
   | NodeStates.NodeStates
   | Quarantine.Quarantine
   | CoreRecords.Records
+  | Sessions.Sessions
   | SettingStore.SettingStore
   | Spares.Spares
   | UsageStore.UsageStore
@@ -66,7 +69,12 @@ export type Needs =
 export const services: Layer.Layer<
   Services,
   Transaction.StoreError,
-  SettingStore.SettingStore | UserStore.UserStore | Directory.Directory | Transaction.Transaction | Vault.Vault
+  | SettingStore.SettingStore
+  | UserStore.UserStore
+  | Directory.Directory
+  | Sessions.Sessions
+  | Transaction.Transaction
+  | Vault.Vault
 > = Layer.mergeAll(ActingFor.layer, Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
   Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer))
 )
@@ -74,6 +82,7 @@ export const services: Layer.Layer<
 const handlers = Layer.mergeAll(
   Session.setup,
   Session.session,
+  SessionsOf.layer,
   Users.layer,
   Groups.layer,
   Subscriptions.layer,

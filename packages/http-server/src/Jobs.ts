@@ -2,7 +2,16 @@
  * What runs without being asked. Every replica runs them all; the stores see to it that nothing happens twice. A round
  * that fails is logged and tried again at its next turn.
  */
-import { type BucketStore, Instant, Ledger, NodeStateStore, Spares, type Transaction, UsageStore } from "@vpnmgr/core"
+import {
+  type BucketStore,
+  Instant,
+  Ledger,
+  NodeStateStore,
+  Sessions,
+  Spares,
+  type Transaction,
+  UsageStore
+} from "@vpnmgr/core"
 import { Cause, Duration, Effect, Layer, Queue, Stream } from "effect"
 import { Policy } from "./Policy.ts"
 
@@ -60,5 +69,12 @@ export const retention = Layer.effectDiscard(
   })
 )
 
+/** Removes sessions that have expired. */
+export const sessions = Layer.effectDiscard(
+  Effect.flatMap(Sessions.Sessions, ({ removeExpired }) =>
+    Effect.forkScoped(every("removing expired sessions", "10 minutes", removeExpired))
+  )
+)
+
 /** All of them. */
-export const layer = Layer.mergeAll(assigner, windows, spares, retention)
+export const layer = Layer.mergeAll(assigner, windows, spares, retention, sessions)

@@ -1,4 +1,5 @@
 /** The bounds of everything a request may cost, and the few choices a deployer has. */
+import type { Sessions } from "@vpnmgr/core"
 import { Context } from "effect"
 
 export interface Policy {
@@ -6,10 +7,12 @@ export interface Policy {
   readonly requestTimeout: number
   /** Polls that may wait at once. */
   readonly polls: number
-  /** How long a session lasts, milliseconds. */
-  readonly session: number
+  /** How long a session lasts since it was opened or renewed, and since it was opened at most, milliseconds. */
+  readonly session: Sessions.Span
   /** Passwords hashed at once; each takes 19 MiB and some 30 ms. */
   readonly hashes: number
+  /** Passwords hashed or waiting for it at most; whoever comes then is answered 429. */
+  readonly waitingHashes: number
   /** User names whose failures are remembered. */
   readonly remembered: number
   /** How often an app should fetch its config, hours. */
@@ -25,8 +28,9 @@ export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
   defaultValue: () => ({
     requestTimeout: 30_000,
     polls: 2000,
-    session: 3_600_000,
+    session: { lifetime: 3_600_000, maximum: 7 * 86_400_000 },
     hashes: 2,
+    waitingHashes: 64,
     remembered: 10_000,
     updateInterval: 12,
     supportUrl: null,

@@ -50,6 +50,10 @@ export const changing = <A, E extends Refused | Failure.Stale, R>(
     failure._tag === "Stale" ? (stale as Changing<E>) : explain(failure as Refused)
   )
 
+/** The failures of a change for which a password is hashed: among problems that pass as they are. */
+export const hashing = <A, E extends Refused | Problem.TooMany, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.mapError(effect, (failure: Refused | Problem.TooMany) => ("status" in failure ? failure : explain(failure)))
+
 /** The failures of a read: nothing can be invalid or exist already. */
 export const reading = <A, E extends Refused, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
@@ -73,7 +77,9 @@ export const storeOnly = <A, E, R>(effect: Effect.Effect<A, E | Transaction.Stor
   Effect.catchTag(effect, "StoreError", (failure) => storing(Effect.fail(failure as Transaction.StoreError)))
 
 /** The failures of setting up: as a change's, and none of them is an invalid field. */
-export const settingUp = <A, R>(effect: Effect.Effect<A, Refused | Problem.Forbidden | Problem.NotFound, R>) =>
+export const settingUp = <A, R>(
+  effect: Effect.Effect<A, Refused | Problem.Forbidden | Problem.NotFound | Problem.TooMany, R>
+) =>
   effect.pipe(
     Effect.catch((failure) => {
       const problem = "status" in failure ? failure : explain(failure)
@@ -81,6 +87,7 @@ export const settingUp = <A, R>(effect: Effect.Effect<A, Refused | Problem.Forbi
         case "Forbidden":
         case "NotFound":
         case "AlreadyExists":
+        case "TooMany":
         case "Unavailable":
           return Effect.fail(problem)
         default:

@@ -32,7 +32,7 @@ export class Setup extends Context.Service<
     /** Creates the first superuser and uses the secret up, both or neither. */
     readonly complete: (
       first: First
-    ) => Effect.Effect<User.User, Problem.Forbidden | Problem.NotFound | Directory.Failure>
+    ) => Effect.Effect<User.User, Problem.Forbidden | Problem.NotFound | Problem.TooMany | Directory.Failure>
   }
 >()("@vpnmgr/http-server/Setup") {
   static readonly layer = Layer.effect(

@@ -1,6 +1,7 @@
 /**
  * Signs and reads the tokens of sessions: HS256, with the session's id inside. What a token may do is looked up with
- * every request, so a revoked session ends at once.
+ * every request, so a revoked session ends at once, and an expired one in the middle of a second, which a token cannot
+ * say.
  *
  * The signing key is made once for the store and kept sealed in it. One that no longer opens is replaced: everybody
  * signs in again.
@@ -61,7 +62,7 @@ export class Tokens extends Context.Service<
                 .setProtectedHeader({ alg: algorithm })
                 .setIssuer(issuer)
                 .setSubject(userId)
-                .setExpirationTime(new Date(expiresAt))
+                .setExpirationTime(Math.ceil(expiresAt / 1000))
                 .sign(key)
             ),
           read: Effect.fnUntraced(function* (token: string) {

@@ -33,7 +33,15 @@ export const session = HttpApiBuilder.group(
       signOut: Effect.fnUntraced(function* () {
         yield* ActingFor.refused
         const { id } = yield* Access.CurrentSession
-        if (id !== null) yield* Refusal.storing(signIn.signOut(id))
+        if (id !== null) yield* Refusal.reading(signIn.signOut)
+      }),
+      renew: Effect.fnUntraced(function* () {
+        yield* ActingFor.refused
+        return yield* Refusal.reading(signIn.renew)
+      }),
+      changePassword: Effect.fnUntraced(function* ({ payload }) {
+        yield* ActingFor.refused
+        return { endedSessions: yield* Refusal.hashing(signIn.changePassword(payload)) }
       }),
       me: Effect.fnUntraced(function* () {
         const actor = yield* Actor.Actor

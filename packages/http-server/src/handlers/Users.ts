@@ -1,12 +1,13 @@
 /** `/api/v1/users` over the core's `Directory`. */
 import { Api, type Users } from "@vpnmgr/api"
-import { Directory, Instant } from "@vpnmgr/core"
+import { Directory, Instant, Sessions } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Passwords } from "../Passwords.ts"
 import * as Refusal from "../Refusal.ts"
 import type { Handlers } from "./Handlers.ts"
 import { paged } from "./Paging.ts"
+import * as Superuser from "./Superuser.ts"
 import * as WindowView from "./WindowView.ts"
 
 const neverResets = {
@@ -29,20 +30,29 @@ export const view = ({ user, allowance, bucket }: Directory.UserStanding, now: I
 const shown = <E, R>(standing: Effect.Effect<Directory.UserStanding, E, R>) =>
   Effect.flatMap(standing, (user) => Effect.map(Instant.now, (now) => view(user, now)))
 
-export const layer: Handlers<"users", Directory.Directory | Passwords> = HttpApiBuilder.group(
+export const layer: Handlers<"users", Directory.Directory | Passwords | Sessions.Sessions> = HttpApiBuilder.group(
   Api,
   "users",
   Effect.fn(function* (handlers) {
     const directory = yield* Directory.Directory
     const passwords = yield* Passwords
+    const sessions = yield* Sessions.Sessions
     return handlers.handleAll({
       create: Effect.fnUntraced(function* ({ payload: { username, password, role, groupIds = [] } }) {
+        yield* Superuser.required
         const passwordHash = yield* passwords.hash(password)
         return yield* Refusal.changing(shown(directory.createUser({ username, role, groupIds, passwordHash })))
       }),
       list: ({ query }) => Refusal.reading(paged(query, directory.listUsers)),
       get: ({ params }) => Refusal.reading(shown(directory.getUser(params.id))),
       setGroups: ({ params, payload }) => Refusal.changing(shown(directory.setGroups(params.id, payload.groupIds))),
+      resetPassword: Effect.fnUntraced(function* ({ params, payload }) {
+        yield* Superuser.required
+        const password = payload.password ?? (yield* passwords.generate)
+        const passwordHash = yield* passwords.hash(password)
+        const endedSessions = yield* Refusal.changing(sessions.resetPassword(params.id, passwordHash))
+        return { password: payload.password === undefined ? password : null, endedSessions }
+      }),
       reset: ({ params }) => Refusal.changing(shown(directory.resetUser(params.id)))
     })
   })

@@ -60,6 +60,8 @@ const given = (world: World.World, whose: World.Whose, id: string): Given => ({
 
 const thingOf = (world: World.World, operation: Operation, whose: World.Whose) => {
   if (!operation.hasId) return Effect.succeed("")
+  const sample = sampleOf(operation).thing
+  if (sample !== undefined) return sample(world, whose)
   const make = World.things[operation.noun as keyof typeof World.things]
   return make === undefined
     ? Effect.die(new Error(`${operation.name}: say in World.ts how to make one of ${operation.noun}`))
@@ -148,7 +150,8 @@ const walk = Effect.fnUntraced(function* (operation: Operation, given: Given, as
 
 /** An answer that names what is the asker's, and nothing that is not, whatever is filtered, searched or continued. */
 const showsItsOwn = Effect.fnUntraced(function* (operation: Operation, given: Given, asker: Asker) {
-  const { kept, other } = given.world
+  const { other } = given.world
+  const kept = sampleOf(operation).kept?.(given.world) ?? given.world.kept
   const superuser = askers.superuser(given.world)
   const foreign = [kept.others, kept.unowned, other.id]
   const hides = (text: string, where: string) => {
@@ -169,7 +172,7 @@ const showsItsOwn = Effect.fnUntraced(function* (operation: Operation, given: Gi
   }
 })
 
-/** The people of the next cell; made anew when somebody had to sign in anew. */
+/** The people of the next cell; with other tokens when somebody had to sign in anew. */
 let world: World.World | undefined
 
 const cell = Effect.fnUntraced(function* (
@@ -183,7 +186,7 @@ const cell = Effect.fnUntraced(function* (
   const asker = askers[who](world)
   yield* compared(operation, expected, asker, about, `${operation.name}, ${who}, ${kind}`)
   if (expected === "own") yield* showsItsOwn(operation, about, asker)
-  if (sampleOf(operation).endsSessions === true) world = undefined
+  if (sampleOf(operation).endsSessions === true) world = yield* World.signedInAnew(world)
 })
 
 layer(Server.layer({ local: false }), { excludeTestServices: true })("Permissions", (it) => {

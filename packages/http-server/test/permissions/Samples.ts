@@ -2,7 +2,9 @@
  * What to send for each operation, where its path alone does not say. A new operation needs an entry when it has a body,
  * or when it is about somebody's things without naming one in its path.
  */
-import type { Whose, World } from "./World.ts"
+import type { Effect } from "effect"
+import type { HttpServer as Listener } from "effect/http"
+import { password, type Whose, type World } from "./World.ts"
 
 export interface Given {
   readonly world: World
@@ -20,8 +22,12 @@ export interface Sample {
   readonly headers?: Readonly<Record<string, string>>
   /** Queries of a list that must show an operator nothing but its own. */
   readonly queries?: (given: Given) => ReadonlyArray<string>
+  /** Makes the thing its path names, where one of the world's own does not do. */
+  readonly thing?: (world: World, whose: Whose) => Effect.Effect<string, never, Listener.HttpServer>
   /** True when it is about things of operators although its path names none. */
   readonly isOwned?: boolean
+  /** Whose ids must be seen by a superuser and, of these, by an operator its own; of subscriptions when absent. */
+  readonly kept?: (world: World) => Readonly<Record<Whose, string>>
   /** True when who did it may have to sign in anew. */
   readonly endsSessions?: boolean
 }
@@ -37,15 +43,35 @@ const places = (foreign: string, inbound: string, node: string) => [
   `node_id=${node}&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`
 ]
 
+const people = ({ operator, other, superuser }: World) => ({
+  own: operator.id,
+  others: other.id,
+  unowned: superuser.id
+})
+
 export const samples: Readonly<Record<string, Sample>> = {
   "setup.create": { body: ({ name }) => ({ secret: "a guess", username: name, password: "twelve characters" }) },
   "session.signIn": {
     body: ({ world: { operator } }) => ({ username: operator.username, password: operator.password })
   },
   "session.signOut": { endsSessions: true },
+  "session.changePassword": {
+    endsSessions: true,
+    body: () => ({ current_password: password, new_password: password })
+  },
+  "sessions.list": {
+    queries: ({ world }) => Object.values(people(world)).map((id) => `user_id=${id}&limit=200`),
+    kept: people
+  },
+  "sessions.revokeAll": {
+    isOwned: true,
+    endsSessions: true,
+    body: ({ ownerId, world }) => ({ user_id: ownerId ?? world.superuser.id })
+  },
   "users.create": {
     body: ({ name }) => ({ username: name, password: "twelve characters", role: "operator" })
   },
+  "users.resetPassword": { endsSessions: true, body: () => ({ password }) },
   "users.setGroups": { body: () => ({ group_ids: [] }) },
   "groups.create": { body: ({ name }) => ({ name }) },
   "groups.change": { body: ({ name }) => ({ name }) },

@@ -14,6 +14,9 @@ export interface Person {
 /** Whose a thing is, seen from the operator who asks. */
 export type Whose = "own" | "others" | "unowned"
 
+/** Everybody's. */
+export const password = "the password of everybody"
+
 /** A word that is in the title of everybody's subscriptions. */
 export const word = "harbour"
 
@@ -28,7 +31,6 @@ export const created = Effect.fnUntraced(function* (token: string, path: string,
 
 const person = Effect.fnUntraced(function* (root: string, role: "superuser" | "operator") {
   const username = `${role}-${next()}`
-  const password = `the password of ${username}`
   const { id } = yield* created(root, "users", { username, password, role })
   const { token } = yield* created(root, "session", { username, password })
   return { id, username, password, token } as Person
@@ -94,6 +96,16 @@ export const make = Effect.gen(function* () {
 
 export type World = Effect.Success<typeof make>
 
+/** The same world, whose people have signed in again. */
+export const signedInAnew = Effect.fnUntraced(function* (world: World) {
+  const again = Effect.fnUntraced(function* (person: Person) {
+    const { token } = yield* created(world.root, "session", { username: person.username, password })
+    return { ...person, token: token as string }
+  })
+  const { operator, other, superuser } = world
+  return { ...world, operator: yield* again(operator), other: yield* again(other), superuser: yield* again(superuser) }
+})
+
 /** An inbound of a node, on a port that is free. */
 export function inboundDraft(node: string) {
   return {
@@ -111,6 +123,12 @@ export const things = {
     whose === "unowned"
       ? Effect.map(person(world.root, "superuser"), ({ id }) => id)
       : Effect.succeed(world.ownerOf[whose]!),
+  sessions: Effect.fnUntraced(function* (world: World, whose: Whose) {
+    const { id, username } = { own: world.operator, others: world.other, unowned: world.superuser }[whose]
+    yield* created(world.root, "session", { username, password })
+    const { json } = yield* ask(`GET /api/v1/sessions?user_id=${id}&limit=200`, { token: world.root })
+    return (json["items"] as ReadonlyArray<{ id: string }>).at(-1)!.id
+  }),
   groups: (world: World) => made(world, "groups", { name: `group ${next()}` }),
   nodes: (world: World) => made(world, "nodes", {}),
   "node-tokens": (world: World) => made(world, `nodes/${world.node}/tokens`),
@@ -131,4 +149,4 @@ const made = (world: World, path: string, body?: unknown) =>
   Effect.map(created(world.root, path, body), ({ id }) => id as string)
 
 /** The nouns whose things belong to an operator; of the others there are no "another's" and "nobody's". */
-export const owned: ReadonlySet<string> = new Set(["subscriptions", "users"])
+export const owned: ReadonlySet<string> = new Set(["subscriptions", "users", "sessions"])
