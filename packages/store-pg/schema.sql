@@ -90,11 +90,16 @@ TABLE inbound
   certificate text
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
+  deleted_at timestamp with time zone
   CONSTRAINT inbound_pkey PRIMARY KEY (id)
   CONSTRAINT inbound_ref_key UNIQUE (ref)
+  CREATE INDEX inbound_active_idx ON inbound USING btree (is_active, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX inbound_geo_idx ON inbound USING btree (geo, id) WHERE (deleted_at IS NULL)
   CREATE INDEX inbound_node_idx ON inbound USING btree (node_id, id)
-  CREATE UNIQUE INDEX inbound_tcp_port_key ON inbound USING btree (node_id, port) WHERE (network = ANY (ARRAY['tcp'::text, 'tcp,udp'::text]))
-  CREATE UNIQUE INDEX inbound_udp_port_key ON inbound USING btree (node_id, port) WHERE (network = ANY (ARRAY['udp'::text, 'tcp,udp'::text]))
+  CREATE INDEX inbound_protocol_idx ON inbound USING btree (protocol, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX inbound_purpose_idx ON inbound USING btree (purpose, id) WHERE (deleted_at IS NULL)
+  CREATE UNIQUE INDEX inbound_tcp_port_key ON inbound USING btree (node_id, port, listen) WHERE ((network = ANY (ARRAY['tcp'::text, 'tcp,udp'::text])) AND (deleted_at IS NULL))
+  CREATE UNIQUE INDEX inbound_udp_port_key ON inbound USING btree (node_id, port, listen) WHERE ((network = ANY (ARRAY['udp'::text, 'tcp,udp'::text])) AND (deleted_at IS NULL))
 
 TABLE inbound_multiplier
   inbound_id uuid NOT NULL
@@ -117,7 +122,10 @@ TABLE node
   link_speed bigint
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
+  deleted_at timestamp with time zone
   CONSTRAINT node_pkey PRIMARY KEY (id)
+  CREATE INDEX node_geo_idx ON node USING btree (geo, id) WHERE (deleted_at IS NULL)
+  CREATE INDEX node_purpose_idx ON node USING btree (purpose, id) WHERE (deleted_at IS NULL)
 
 TABLE node_applied WITH (fillfactor=50)
   node_id uuid NOT NULL
@@ -128,6 +136,8 @@ TABLE node_applied WITH (fillfactor=50)
   last_error text
   agent_version text NOT NULL
   plane_version text
+  protocol_version text
+  last_error_at timestamp with time zone
   CONSTRAINT node_applied_pkey PRIMARY KEY (node_id)
 
 TABLE node_dirty
@@ -217,6 +227,7 @@ TABLE report_conflict
   digest text NOT NULL
   received_at timestamp with time zone NOT NULL
   batch jsonb NOT NULL
+  reason text NOT NULL DEFAULT 'conflict'::text
   CONSTRAINT report_conflict_pkey PRIMARY KEY (id)
   CREATE INDEX report_conflict_node_idx ON report_conflict USING btree (node_id, id)
 

@@ -4,6 +4,7 @@ import {
   ConfigDelivery,
   ControlPlane,
   Enforcer,
+  Inbounds,
   Inventory,
   MemoryStores,
   Spares,
@@ -21,7 +22,7 @@ const program = Effect.gen(function* () {
   const { token } = yield* inventory.createToken(node.id)
   const settings = { protocol: "shadowsocks" } as const
   const entry = { nodeId: node.id, host: "fi.example.com", port: 443, geo: "FI", purpose: null, settings }
-  const inbound = yield* inventory.createInbound(entry)
+  const inbound = yield* (yield* Inbounds.Inbounds).create(entry)
   const limits = { maxTraffic: 1_000n, maxSpeed: null, trafficResetPeriod: "P30D" }
   const { subscription } = yield* subscriptions.create({
     ...limits,

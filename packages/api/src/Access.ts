@@ -33,8 +33,10 @@ export class SignedIn extends HttpApiMiddleware.Service<
   error: [Problem.Unauthorized, Problem.Forbidden, Problem.Invalid, Problem.Unavailable]
 }) {}
 
-/** The node a request comes from, by its token. */
-export class CurrentNode extends Context.Service<CurrentNode, Enforcer.Origin>()("@vpnmgr/api/CurrentNode") {}
+/** The node a request comes from, by its token, and the version of the node protocol its agent speaks. */
+export class CurrentNode extends Context.Service<CurrentNode, Enforcer.Origin & { readonly protocolVersion: string }>()(
+  "@vpnmgr/api/CurrentNode"
+) {}
 
 /** An agent's key, and a protocol version that goes with the server's. */
 export class NodeSignedIn extends HttpApiMiddleware.Service<NodeSignedIn, { provides: CurrentNode; requires: never }>()(

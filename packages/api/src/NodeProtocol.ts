@@ -41,11 +41,11 @@ export class NodeProtocol extends HttpApiGroup.make("node")
     HttpApiEndpoint.post("reports", "/reports", {
       payload: TrafficReport.Report,
       success: TrafficReport.Receipt,
-      error: Problem.BatchConflict
+      error: [Problem.BatchConflict, Problem.SpoolRewound]
     }).annotateMerge(
       describe(
         "Report traffic",
-        "One batch, in bytes; also the node's heartbeat. Repeating it changes nothing and answers the same. 409 when (spool, seq) was applied with other contents. Content-Encoding: gzip is accepted; at most 1 MiB as sent, 16 MiB inflated."
+        "One batch, in bytes; also the node's heartbeat. Repeating it changes nothing and answers the same. 409 batch_conflict when (spool, seq) was applied with other contents; 409 spool_rewound when seq is below what the spool once named as its lowest: the spool was brought back from a copy and needs a new id. Content-Encoding: gzip is accepted; at most 1 MiB as sent, 16 MiB inflated."
       )
     )
   )

@@ -30,6 +30,17 @@ export const Cursor = Schema.String.annotate({ description }).pipe(
   })
 )
 
+/** `true` or `false` in a query. */
+export const Flag = Schema.Literals(["true", "false"]).pipe(
+  Schema.decodeTo(Schema.Boolean, {
+    decode: SchemaGetter.transform((text: "true" | "false") => text === "true"),
+    encode: SchemaGetter.transform((flag: boolean): "true" | "false" => (flag ? "true" : "false"))
+  })
+)
+
+/** Text to search for: 1 to 200 characters. */
+export const Search = Wire.text(200).pipe(Schema.check(Schema.isMinLength(1)))
+
 /** Where the page before ended, in a list by something else. */
 export interface Position extends SubscriptionList.Position {
   /** What was asked: a cursor leads on in the list it came from, with the same order and filters, alone. */

@@ -97,6 +97,16 @@ export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>
   fields("precondition_failed")
 ) {}
 
+/**
+ * 409: the batch's number is below what its spool once named as its lowest, so the spool was brought back from a copy;
+ * what came is kept aside. The agent gives the spool a new id and sends again what it counted since.
+ */
+export class SpoolRewound extends HttpApiError.Problem<SpoolRewound>()(
+  "SpoolRewound",
+  declare("spool_rewound", 409, "The spool went back in time"),
+  fields("spool_rewound")
+) {}
+
 /** 413: the body is larger than allowed. */
 export class TooLarge extends HttpApiError.Problem<TooLarge>()(
   "TooLarge",
@@ -164,6 +174,7 @@ export const all = [
   AlreadyExists,
   BatchConflict,
   PreconditionFailed,
+  SpoolRewound,
   TooLarge,
   UnsupportedMediaType,
   Invalid,

@@ -63,8 +63,8 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const forged = { ...sent, digest: "other" }
         assert.strictEqual((yield* report(forged)).admission, "conflict")
         const { spool, seq, to, entries } = sent
-        yield* usage.setAside(keyOf(forged), { spool, seq, from: to, to, entries })
-        yield* usage.setAside(keyOf(forged), { spool, seq, from: to, to, entries })
+        yield* usage.setAside(keyOf(forged), { spool, seq, from: to, to, entries }, "conflict")
+        yield* usage.setAside(keyOf(forged), { spool, seq, from: to, to, entries }, "conflict")
         assert.strictEqual((yield* report(sent)).admission, "replay")
         assert.strictEqual(yield* used, 5000n)
       })
@@ -110,15 +110,34 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
-    it.effect("still knows a batch for a replay after its key was pruned", () =>
+    it.effect("tells a spool that went back in time from one that repeats itself", () =>
       Effect.gen(function* () {
-        const { sent } = yield* aReport
-        for (const seq of [1, 2, 3]) assert.strictEqual(yield* admit({ ...sent, seq }), "new")
+        const usage = yield* UsageStore.UsageStore
+        const { sent, used } = yield* aReport
+        for (const seq of [1, 2, 3]) assert.strictEqual((yield* report({ ...sent, seq })).admission, "new")
+        for (const seq of [1, 2, 3]) assert.strictEqual(yield* admit({ ...sent, seq }), "replay")
         assert.strictEqual(yield* admit({ ...sent, seq: 4, lowest: 4 }), "new")
-        for (const seq of [1, 2, 3, 4]) assert.strictEqual(yield* admit({ ...sent, seq }), "replay")
+        for (const seq of [1, 2, 3]) assert.strictEqual(yield* admit({ ...sent, seq }), "rewound")
+        assert.strictEqual(yield* admit({ ...sent, seq: 3, digest: "other" }), "rewound")
+        assert.strictEqual(yield* admit({ ...sent, seq: 4, lowest: 4 }), "replay")
         assert.strictEqual(yield* admit({ ...sent, seq: 4, digest: "other" }), "conflict")
         assert.strictEqual(yield* admit({ ...sent, seq: 5, lowest: 2 }), "new")
-        assert.strictEqual(yield* admit({ ...sent, seq: 3, lowest: 2 }), "replay")
+        assert.strictEqual(yield* admit({ ...sent, seq: 3, lowest: 2 }), "rewound")
+        const { spool, to, entries } = sent
+        yield* usage.setAside(keyOf({ ...sent, seq: 3 }), { spool, seq: 3, from: to, to, entries }, "rewound")
+        assert.strictEqual(yield* used, 15_000n)
+        const renamed = { ...sent, spool: anId(), seq: 6, lowest: 6 }
+        assert.strictEqual((yield* report(renamed)).admission, "new")
+        assert.strictEqual(yield* used, 20_000n)
+      })
+    )
+
+    it.effect("never moves a floor above the batch that names it, whatever its sender claims", () =>
+      Effect.gen(function* () {
+        const { sent } = yield* aReport
+        assert.strictEqual(yield* admit({ ...sent, seq: 2, lowest: 1000 }), "new")
+        assert.strictEqual(yield* admit({ ...sent, seq: 2, lowest: 1000 }), "replay")
+        assert.strictEqual(yield* admit({ ...sent, seq: 3 }), "new")
       })
     )
 
@@ -180,16 +199,20 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
-    it.effect("forgets silent spools with the raw reports, and keeps the usage", () =>
+    it.effect("forgets all but the newest batch of silent spools, and keeps the usage", () =>
       Effect.gen(function* () {
         const usage = yield* UsageStore.UsageStore
         const { sent, used } = yield* aReport
         const live = { ...sent, spool: anId(), to: noon + 48 * hour }
         yield* report(sent)
         yield* report(live)
+        yield* report({ ...sent, seq: 2 })
         yield* usage.retain(noon + 24 * hour)
-        assert.strictEqual(yield* used, 10_000n)
+        assert.strictEqual(yield* used, 15_000n)
         assert.strictEqual(yield* admit(live), "replay")
+        assert.strictEqual(yield* admit(sent), "rewound")
+        assert.strictEqual(yield* admit({ ...sent, seq: 2 }), "replay")
+        assert.strictEqual(yield* admit({ ...sent, seq: 3 }), "new")
       })
     )
   })

@@ -21,7 +21,7 @@ const say = Effect.fnUntraced(function* (nodeId: string, fields: Partial<Converg
     planeVersion: "sing-box 1.13.0",
     ...fields
   }
-  yield* nodeStates.recordApplied(nodeId, word, noon)
+  yield* nodeStates.recordApplied(nodeId, word, "1.0", noon)
 })
 
 /** A node with a subscription it was told of. */
@@ -72,7 +72,9 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const known = (yield* inventory.health([node.id], noon)).get(node.id)
         assert.deepInclude(known, {
           servedRevision: null,
+          lastOutcome: "rejected",
           lastError: "bad config",
+          protocolVersion: "1.0",
           agentVersion: "1.2.3",
           planeVersion: "sing-box 1.13.0"
         })
@@ -84,7 +86,10 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepStrictEqual(yield* converged, [true])
         assert.deepInclude((yield* inventory.health([node.id], noon)).get(node.id), {
           servedRevision: 1,
-          lastError: null
+          lastOutcome: "applied",
+          lastOutcomeAt: noon,
+          lastError: "no port",
+          lastErrorAt: noon
         })
       })
     )

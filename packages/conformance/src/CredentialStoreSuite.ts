@@ -36,7 +36,7 @@ const confirm = Effect.fnUntraced(function* (nodeId: string, refs: ReadonlyArray
   yield* nodeStates.assign
   const { generation, revision } = yield* nodeStates.head(nodeId)
   const said = { outcome: "applied", detail: null, certificates: [], agentVersion: "1", planeVersion: null } as const
-  yield* nodeStates.recordApplied(nodeId, { generation, revision, ...said }, noon)
+  yield* nodeStates.recordApplied(nodeId, { generation, revision, ...said }, "1.0", noon)
 })
 
 /** Runs the suite on a store. */

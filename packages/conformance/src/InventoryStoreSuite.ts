@@ -19,10 +19,10 @@ export const suite = (name: string, stores: StoresLayer): void =>
         yield* inventory.updateNode(after)
         assert.deepStrictEqual(yield* inventory.node(id), after)
         yield* aNode()
-        const listed = (yield* inventory.listNodes({ after: null, limit: 10_000 })).map((each) => each.id)
+        const listed = (yield* inventory.listNodes({}, { after: null, limit: 10_000 }, noon)).map((each) => each.id)
         assert.include(listed, id)
         assert.deepStrictEqual(listed, [...listed].sort())
-        const rest = yield* inventory.listNodes({ after: id, limit: 10_000 })
+        const rest = yield* inventory.listNodes({}, { after: id, limit: 10_000 }, noon)
         assert.strictEqual(rest.length, listed.length - listed.indexOf(id) - 1)
         assert.strictEqual(yield* inventory.node(anId()), null)
       })
@@ -67,12 +67,12 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.strictEqual(new Set(made.map(({ ref }) => ref)).size, 3)
         const found = yield* inventory.inbounds(made.map(({ id }) => id))
         assert.sameDeepMembers([...found], made)
-        const listed = yield* inventory.listInbounds(one.id, { after: null, limit: 10 })
+        const listed = yield* inventory.listInbounds({ nodeId: one.id }, { after: null, limit: 10 })
         assert.deepStrictEqual(
           listed.map(({ id }) => id),
           [made[0]!.id, made[1]!.id].sort()
         )
-        const everywhere = yield* inventory.listInbounds(null, { after: null, limit: 10_000 })
+        const everywhere = yield* inventory.listInbounds({}, { after: null, limit: 10_000 })
         assert.includeMembers(
           everywhere.map(({ id }) => id),
           made.map(({ id }) => id)
@@ -80,7 +80,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
-    it.effect("refuses a port that another inbound of the node has on the same transport", () =>
+    it.effect("refuses a port that another inbound of the node has on the same transport and address", () =>
       Effect.gen(function* () {
         const inventory = yield* InventoryStore.InventoryStore
         const { id } = yield* aNode()
@@ -89,6 +89,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         yield* inventory.insertInbound({ ...inboundOn(id, 443), network: "udp" })
         const failure = yield* Effect.flip(inventory.insertInbound(inboundOn(id, 443)))
         assert.deepInclude(failure.reason, { _tag: "AlreadyExists", field: "port" })
+        yield* inventory.insertInbound({ ...inboundOn(id, 443), listen: "192.0.2.7" })
         const moved = yield* anInbound(id, 444)
         assert.deepInclude((yield* Effect.flip(inventory.updateInbound({ ...moved, port: 443 }))).reason, {
           field: "port"

@@ -288,7 +288,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const batches = [1, 2, 3].map((seq) => ({ spool, seq, from: noon - hour, to: noon, entries }))
         for (const batch of batches) {
           const key = keyOf({ node, ...batch, receivedAt: noon + batch.seq * hour, digest: `d${batch.seq}` })
-          yield* transaction.run(usage.setAside(key, batch))
+          yield* transaction.run(usage.setAside(key, batch, batch.seq === 2 ? "rewound" : "conflict"))
         }
         const { id: nodeId, tokenId } = node
         const found = yield* records.conflicts({ nodeId }, { after: null, limit: 2 })
@@ -296,7 +296,14 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const common = { nodeId, tokenId, spool, from: noon - hour, to: noon }
         assert.deepStrictEqual(
           [...found, ...rest].map(({ id: _, ...conflict }) => conflict),
-          [3, 2, 1].map((seq) => ({ ...common, seq, digest: `d${seq}`, receivedAt: noon + seq * hour, entryCount: 2 }))
+          [3, 2, 1].map((seq) => ({
+            ...common,
+            seq,
+            digest: `d${seq}`,
+            reason: seq === 2 ? ("rewound" as const) : ("conflict" as const),
+            receivedAt: noon + seq * hour,
+            entryCount: 2
+          }))
         )
         const { entryCount: _, ...whole } = found[0]!
         assert.deepStrictEqual(yield* records.conflict(whole.id), { ...whole, entries })

@@ -4,6 +4,7 @@ import * as AuditStoreSuite from "./AuditStoreSuite.ts"
 import * as BucketStoreSuite from "./BucketStoreSuite.ts"
 import * as ConvergenceSuite from "./ConvergenceSuite.ts"
 import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
+import * as FleetSuite from "./FleetSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
 import * as NodeStateStoreSuite from "./NodeStateStoreSuite.ts"
 import * as QuarantineStoreSuite from "./QuarantineStoreSuite.ts"
@@ -24,6 +25,7 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   AuditStoreSuite.suite(name, stores)
   UserStoreSuite.suite(name, stores)
   InventoryStoreSuite.suite(name, stores)
+  FleetSuite.suite(name, stores)
   SubscriptionStoreSuite.suite(name, stores)
   SubscriptionListSuite.suite(name, stores)
   CredentialStoreSuite.suite(name, stores)

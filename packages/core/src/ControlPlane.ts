@@ -4,6 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import { ConfigDelivery } from "./ConfigDelivery.ts"
 import { Directory } from "./Directory.ts"
 import { Enforcer } from "./Enforcer.ts"
+import { Inbounds } from "./Inbounds.ts"
 import { Inventory } from "./Inventory.ts"
 import { NodeStates } from "./NodeStates.ts"
 import { Quarantine } from "./Quarantine.ts"
@@ -13,7 +14,7 @@ import { Spares } from "./Spares.ts"
 import { Subscriptions } from "./Subscriptions.ts"
 
 /**
- * `Enforcer`, `Subscriptions`, `Directory`, `Sessions`, `Inventory`, `Spares`, `NodeStates`, `ConfigDelivery`, `Records`
+ * `Enforcer`, `Subscriptions`, `Directory`, `Sessions`, `Inventory`, `Inbounds`, `Spares`, `NodeStates`, `ConfigDelivery`, `Records`
  * and `Quarantine`. Needs the stores and `Transaction`; randomness is Web Crypto's.
  */
 export const layer = Layer.mergeAll(
@@ -21,6 +22,7 @@ export const layer = Layer.mergeAll(
   Directory.layer,
   Sessions.layer,
   Inventory.layer,
+  Inbounds.layer,
   NodeStates.layer,
   ConfigDelivery.layer,
   Records.layer,

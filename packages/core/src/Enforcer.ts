@@ -31,6 +31,15 @@ export class BatchConflict extends Schema.TaggedError<BatchConflict>()("BatchCon
   seq: Schema.Int
 }) {}
 
+/**
+ * The batch's number is below what its spool once named as its lowest: the spool went back in time. Kept aside and
+ * audited; counted under the id that the agent then gives its spool.
+ */
+export class SpoolRewound extends Schema.TaggedError<SpoolRewound>()("SpoolRewound", {
+  spool: Schema.String,
+  seq: Schema.Int
+}) {}
+
 /** Who reports: the node of a token. */
 export interface Origin {
   readonly nodeId: string
@@ -47,7 +56,7 @@ const counter = (name: string, description: string) => Metric.counter(name, { de
 
 /** Counted after the commit, so that a batch that was rolled back or tried again is counted as often as it was applied. */
 const counters = {
-  reports: counter("reports_total", "Batches admitted, by outcome: new, replay or conflict"),
+  reports: counter("reports_total", "Batches admitted, by outcome: new, replay, conflict or rewound"),
   entries: counter("report_entries_total", "Entries of new batches that were counted"),
   quarantined: counter("quarantined_entries_total", "Entries of new batches that went to quarantine, by reason")
 }
@@ -97,7 +106,7 @@ export class Enforcer extends Context.Service<
     readonly report: (
       origin: Origin,
       report: TrafficReport.Report
-    ) => Effect.Effect<TrafficReport.Receipt, BatchConflict | StoreError>
+    ) => Effect.Effect<TrafficReport.Receipt, BatchConflict | SpoolRewound | StoreError>
   }
 >()("@vpnmgr/core/Enforcer") {
   static readonly layer = Layer.effect(
@@ -112,10 +121,10 @@ export class Enforcer extends Context.Service<
         const { batch } = report
         const { from, to, shift } = TrafficReport.interval(report, key.receivedAt)
         const admission = yield* usage.admit(key)
-        if (admission === "conflict") {
-          yield* usage.setAside(key, batch)
+        if (admission === "conflict" || admission === "rewound") {
+          yield* usage.setAside(key, batch, admission)
           yield* Audit.record({
-            action: "report.conflict",
+            action: `report.${admission}`,
             targetType: "node",
             targetId: origin.nodeId,
             meta: { spool: batch.spool, seq: batch.seq }
@@ -152,8 +161,10 @@ export class Enforcer extends Context.Service<
         )
         yield* faultPoint("server.committed")
         yield* count(outcome)
-        if (outcome.admission === "conflict") return yield* new BatchConflict({ spool: batch.spool, seq: batch.seq })
-        return { spool: batch.spool, seq: batch.seq }
+        const named = { spool: batch.spool, seq: batch.seq }
+        if (outcome.admission === "conflict") return yield* new BatchConflict(named)
+        if (outcome.admission === "rewound") return yield* new SpoolRewound(named)
+        return named
       })
 
       return Enforcer.of({

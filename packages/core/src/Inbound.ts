@@ -7,6 +7,7 @@
 import { Schema } from "effect"
 import type { Instant } from "./Instant.ts"
 import * as Id from "./Id.ts"
+import { isAddress } from "./Listen.ts"
 import * as Wire from "./Wire.ts"
 
 const Host = Schema.NonEmptyString.pipe(
@@ -17,9 +18,7 @@ const Host = Schema.NonEmptyString.pipe(
 /** An address to listen on: an IPv4 or IPv6 literal, for sing-box takes no names there. */
 export const Address = Schema.String.pipe(
   Schema.check(
-    Schema.isPattern(/^(\d{1,3}(\.\d{1,3}){3}|(?=.*:)[0-9a-fA-F:]{2,39}(\.\d{1,3}){0,3})$/u, {
-      message: "Expected an IPv4 or IPv6 address, such as 0.0.0.0 or ::"
-    })
+    Schema.makeFilter((text: string) => isAddress(text) || "Expected an IPv4 or IPv6 address, such as 0.0.0.0 or ::")
   )
 )
 
@@ -75,6 +74,17 @@ export const networkOf = (protocol: Protocol): "tcp" | "udp" | "tcp,udp" =>
 
 /** Plain usage: one byte counts as one byte. Thousandths. */
 export const plainMultiplier = 1000
+
+/** Which inbounds to list; what is absent filters nothing. */
+export interface InboundFilter {
+  readonly nodeId?: string
+  readonly geo?: string
+  readonly purpose?: string
+  readonly isActive?: boolean
+  readonly protocol?: Protocol
+  /** Text anywhere in the host, whatever its case. */
+  readonly search?: string
+}
 
 /** An inbound as the control plane stores it. */
 export interface Inbound {

@@ -4,50 +4,45 @@ import { Effect } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64, Base64Url, Hex } from "effect/encoding"
 import type { InboundSettings, Protocol } from "./Inbound.ts"
+import type { SettingsDraft } from "./InboundDraft.ts"
 
-/** What the operator chooses; keys are made. */
-export type SettingsDraft =
-  | {
-      readonly protocol: "vless"
-      /** The foreign TLS server whose handshake is shown to strangers. */
-      readonly serverName: string
-      readonly handshakeHost?: string | undefined
-      readonly handshakePort?: number | undefined
-    }
-  | { readonly protocol: "shadowsocks" }
-  | {
-      readonly protocol: "hysteria2"
-      readonly serverName: string
-      /** Both or neither; neither: the agent makes a certificate, which the client's config pins. */
-      readonly certificatePath?: string | undefined
-      readonly keyPath?: string | undefined
-    }
+const reality = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  const privateKey = yield* random.randomBytes(32)
+  return {
+    privateKey: Base64Url.encode(privateKey),
+    publicKey: Base64Url.encode(x25519.getPublicKey(privateKey)),
+    shortId: Hex.encode(yield* random.randomBytes(8))
+  }
+})
+
+const serverKey = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  return Base64.encode(yield* random.randomBytes(16))
+})
+
+const obfsPassword = Effect.gen(function* () {
+  const random = yield* SecureRandom.SecureRandom
+  return Base64Url.encode(yield* random.randomBytes(16))
+})
 
 /** Completes a draft with fresh keys: X25519 for REALITY, 8-byte short id, 16-byte Shadowsocks key, 16-byte obfs password. */
 export const complete = Effect.fn("InboundKeys.complete")(function* (draft: SettingsDraft) {
-  const random = yield* SecureRandom.SecureRandom
   switch (draft.protocol) {
-    case "vless": {
-      const privateKey = yield* random.randomBytes(32)
+    case "vless":
       return {
         protocol: draft.protocol,
-        privateKey: Base64Url.encode(privateKey),
-        publicKey: Base64Url.encode(x25519.getPublicKey(privateKey)),
-        shortId: Hex.encode(yield* random.randomBytes(8)),
+        ...(yield* reality),
         serverName: draft.serverName,
         handshakeHost: draft.handshakeHost ?? draft.serverName,
         handshakePort: draft.handshakePort ?? 443
       } satisfies InboundSettings
-    }
     case "shadowsocks":
-      return {
-        protocol: draft.protocol,
-        serverKey: Base64.encode(yield* random.randomBytes(16))
-      } satisfies InboundSettings
+      return { protocol: draft.protocol, serverKey: yield* serverKey } satisfies InboundSettings
     case "hysteria2":
       return {
         protocol: draft.protocol,
-        obfsPassword: Base64Url.encode(yield* random.randomBytes(16)),
+        obfsPassword: yield* obfsPassword,
         tls:
           draft.certificatePath !== undefined && draft.keyPath !== undefined
             ? {
@@ -58,6 +53,18 @@ export const complete = Effect.fn("InboundKeys.complete")(function* (draft: Sett
               }
             : { mode: "agent", serverName: draft.serverName }
       } satisfies InboundSettings
+  }
+})
+
+/** Replaces every key that was made by fresh ones; what was chosen stays. */
+export const rotate = Effect.fn("InboundKeys.rotate")(function* (settings: InboundSettings) {
+  switch (settings.protocol) {
+    case "vless":
+      return { ...settings, ...(yield* reality) } satisfies InboundSettings
+    case "shadowsocks":
+      return { ...settings, serverKey: yield* serverKey } satisfies InboundSettings
+    case "hysteria2":
+      return { ...settings, obfsPassword: yield* obfsPassword } satisfies InboundSettings
   }
 })
 

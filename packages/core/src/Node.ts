@@ -30,13 +30,39 @@ export const NodeHealth = Wire.struct({
   revision: Schema.Int,
   /** The newest revision the node says it serves; null before its first word. */
   servedRevision: Schema.NullOr(Schema.Int),
+  /** Inbounds, credentials and buckets that changed and that the node has not said to serve; 1000 = that or more. */
+  pendingChanges: Schema.Int,
+  /** The version of the node protocol its agent speaks, such as `1.0`. */
+  protocolVersion: Schema.NullOr(Schema.String),
   agentVersion: Schema.NullOr(Schema.String),
+  /** The data plane's program and version, such as `sing-box 1.12.12`. */
   planeVersion: Schema.NullOr(Schema.String),
+  /** What came of the newest revision the node spoke of, and when it said so. */
+  lastOutcome: Schema.NullOr(Schema.Literals(["applied", "rejected", "failed"])),
+  lastOutcomeAt: Schema.NullOr(Instant),
+  /** What went wrong the last time that anything did, and when; it stays when all is well again. */
   lastError: Schema.NullOr(Schema.String),
+  lastErrorAt: Schema.NullOr(Instant),
   /** Two agents report with this node's token: a cloned machine. Both are counted. */
   isCloned: Schema.Boolean
 })
 export type NodeHealth = typeof NodeHealth.Type
+
+/** Pending changes are counted up to this many. */
+export const mostPending = 1000
+
+/** Which nodes to list; what is absent filters nothing. */
+export interface NodeFilter {
+  readonly geo?: string
+  readonly purpose?: string
+  /** Whether reports came within `activeFor`. */
+  readonly isActive?: boolean
+  /** Text anywhere in the description, whatever its case. */
+  readonly search?: string
+}
+
+/** What may be changed of a node; what is absent stays. */
+export type NodePatch = Partial<Pick<Node, "description" | "geo" | "purpose" | "linkSpeed">>
 
 /** How long after its last report a node counts as active, milliseconds. */
 export const activeFor = 60_000

@@ -71,13 +71,25 @@ export class NodeStateStore extends Context.Service<
      * one assigner at a time. Answers the nodes that got one, and wakes their waiters.
      */
     readonly assign: Effect.Effect<ReadonlyArray<{ readonly nodeId: string; readonly revision: number }>, StoreError>
-    /** Generation and newest revision of a node. Cheap: one row. */
+    /** Generation and newest revision of a node, and whether a token of it, when one is named, was revoked. Cheap: one row. */
     readonly head: (
-      nodeId: string
-    ) => Effect.Effect<{ readonly generation: string; readonly revision: number }, StoreError>
+      nodeId: string,
+      tokenId?: string
+    ) => Effect.Effect<
+      { readonly generation: string; readonly revision: number; readonly isRevoked: boolean },
+      StoreError
+    >
     /** The facts of a whole state (`since` null) or of a difference, in one snapshot. */
     readonly load: (nodeId: string, since: number | null) => Effect.Effect<StateFacts, StoreError>
-    readonly recordApplied: (nodeId: string, report: AppliedReport, at: Instant) => Effect.Effect<void, StoreError>
+    /** Keeps a node's word, and the version of the node protocol it spoke. The last error stays when all is well again. */
+    readonly recordApplied: (
+      nodeId: string,
+      report: AppliedReport,
+      protocolVersion: string | null,
+      at: Instant
+    ) => Effect.Effect<void, StoreError>
+    /** Wakes whoever waits for a state of the node, on every replica, once this is committed. */
+    readonly wake: (nodeId: string) => Effect.Effect<void, StoreError>
     /**
      * Where the newest change of a subscription stands, for every node it is linked on, by node id: converged once its
      * credential is released, nothing of it is dirty, and the node applied the revision it was last changed at.

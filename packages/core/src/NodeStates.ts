@@ -1,6 +1,7 @@
 /** Composes what a node is told, and holds its long poll until there is something new. */
-import { Context, Deferred, Effect, Layer, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Schema, Stream } from "effect"
 import * as Credential from "./Credential.ts"
+import type { Origin } from "./Enforcer.ts"
 import { Grain } from "./Grain.ts"
 import type { Inbound } from "./Inbound.ts"
 import * as Instant from "./Instant.ts"
@@ -86,6 +87,9 @@ export const compose = (facts: StateFacts, since: number | null, grain: number, 
   }
 }
 
+/** The token a poll was begun with was revoked meanwhile. */
+export class TokenRevoked extends Schema.TaggedError<TokenRevoked>()("TokenRevoked", {}) {}
+
 export interface Have {
   readonly generation: string
   readonly revision: number
@@ -96,9 +100,14 @@ export class NodeStates extends Context.Service<
   {
     /**
      * The state if it differs from what the node has: whole on another generation or from revision 0, else the
-     * difference. Waits up to `wait` milliseconds for one to come; null when none came.
+     * difference. Waits up to `wait` milliseconds for one to come; null when none came. A token that is revoked ends
+     * the wait of whoever polls with it at once.
      */
-    readonly poll: (nodeId: string, have: Have, wait: number) => Effect.Effect<NodeState | null, StoreError>
+    readonly poll: (
+      origin: Origin,
+      have: Have,
+      wait: number
+    ) => Effect.Effect<NodeState | null, TokenRevoked | StoreError>
   }
 >()("@vpnmgr/core/NodeStates") {
   static readonly layer = Layer.effect(
@@ -122,19 +131,20 @@ export class NodeStates extends Context.Service<
         return waiting
       }
 
-      const look = Effect.fnUntraced(function* (nodeId: string, have: Have) {
-        const head = yield* store.head(nodeId)
+      const look = Effect.fnUntraced(function* ({ nodeId, tokenId }: Origin, have: Have) {
+        const head = yield* store.head(nodeId, tokenId)
+        if (head.isRevoked) return yield* new TokenRevoked()
         const isSame = head.generation === have.generation
         if (isSame && head.revision === have.revision) return null
         const since = isSame && have.revision > 0 && have.revision < head.revision ? have.revision : null
         return compose(yield* store.load(nodeId, since), since, grain, yield* Instant.now)
       })
 
-      const poll = Effect.fn("NodeStates.poll")(function* (nodeId: string, have: Have, wait: number) {
+      const poll = Effect.fn("NodeStates.poll")(function* (origin: Origin, have: Have, wait: number) {
         const end = (yield* Instant.now) + wait
         for (;;) {
-          const change = changeOf(nodeId)
-          const state = yield* look(nodeId, have)
+          const change = changeOf(origin.nodeId)
+          const state = yield* look(origin, have)
           const rest = end - (yield* Instant.now)
           if (state !== null || rest <= 0) return state
           yield* Deferred.await(change).pipe(Effect.timeoutOption(Math.min(rest, lookAgain)))

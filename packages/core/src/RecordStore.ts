@@ -35,14 +35,19 @@ const conflictFields = {
   tokenId: Id.Uuid,
   spool: Id.Uuid,
   seq: Schema.Int,
-  /** SHA-256 of what came, which is not the digest of what was applied under the same number. */
+  /** SHA-256 of what came. */
   digest: Schema.String,
+  /**
+   * `conflict`: another batch was applied under this number. `rewound`: the number is below what the spool acknowledged
+   * before, so the spool was brought back from a copy, and what of it was applied cannot be told.
+   */
+  reason: Schema.Literals(["conflict", "rewound"]),
   receivedAt: Instant,
   from: Instant,
   to: Instant
 }
 
-/** A batch whose number was taken by another one: set aside, never counted. */
+/** A batch whose number was used before: set aside, never counted under it. */
 export const ConflictRecord = Wire.struct({ ...conflictFields, entryCount: Schema.Int })
 export type ConflictRecord = typeof ConflictRecord.Type
 

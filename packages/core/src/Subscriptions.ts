@@ -151,7 +151,7 @@ export class Subscriptions extends Context.Service<
         if (draft.anchor != null && draft.anchor % grain !== 0)
           return yield* new Invalid({ field: "anchor", detail: `Expected a whole number of ${grain / 1000} s` })
         if (draft.inboundIds !== undefined) {
-          const found = new Set((yield* inventory.inbounds(draft.inboundIds)).map((inbound) => inbound.id))
+          const found = new Set((yield* inventory.holdInbounds(draft.inboundIds)).map((inbound) => inbound.id))
           const unknown = draft.inboundIds.find((id) => !found.has(id))
           if (unknown !== undefined)
             return yield* new Invalid({ field: "inbound_ids", detail: `There is no inbound ${unknown}` })

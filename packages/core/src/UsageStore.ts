@@ -19,8 +19,15 @@ export interface BatchKey {
   readonly receivedAt: Instant
 }
 
-/** New: nothing is known of it. Replay: the same was applied. Conflict: the same key with another digest was applied. */
-export type Admission = "new" | "replay" | "conflict"
+/**
+ * New: nothing is known of it. Replay: the same was applied. Conflict: the same key with another digest was applied.
+ * Rewound: below what the spool once named as its lowest, so that its key is gone and nobody can tell. No honest spool
+ * sends such a batch: it went back in time, brought back from a copy.
+ */
+export type Admission = "new" | "replay" | "conflict" | "rewound"
+
+/** Why a batch was set aside instead of being counted. */
+export type AsideReason = Extract<Admission, "conflict" | "rewound">
 
 export interface Recording {
   readonly key: BatchKey
@@ -42,13 +49,12 @@ export class UsageStore extends Context.Service<
   {
     /**
      * Claims the batch's key. Whoever comes second waits for the first to commit or roll back. A seq below what the
-     * spool once named as its lowest is a replay even after its key was pruned. When new: remembers the spool's
-     * newest seq, prunes keys below `lowest`, marks the node as seen, and as cloned when another spool of the same
+     * spool once named as its lowest is rewound. When new: remembers the spool's newest seq, prunes keys below `lowest`, marks the node as seen, and as cloned when another spool of the same
      * token reported within the last 60 s.
      */
     readonly admit: (key: BatchKey) => Effect.Effect<Admission, StoreError>
-    /** Keeps a conflicting batch whole, for a person to look at. */
-    readonly setAside: (key: BatchKey, batch: Batch) => Effect.Effect<void, StoreError>
+    /** Keeps a batch that is not counted whole, for a person to look at. */
+    readonly setAside: (key: BatchKey, batch: Batch, reason: AsideReason) => Effect.Effect<void, StoreError>
     /**
      * Reads what is known of everything the batch names, in a fixed number of statements. Locks the buckets of the
      * subscriptions it adds to, by id, for update; their owners' buckets and the inbounds only against change, so that
@@ -68,7 +74,10 @@ export class UsageStore extends Context.Service<
       from: Instant,
       to: Instant
     ) => Effect.Effect<ReadonlyArray<UsagePiece>, StoreError>
-    /** Drops raw reports older than `before` by whole days, and keys of spools silent since then. Usage stays. */
+    /**
+     * Drops raw reports older than `before` by whole days, and keys of spools silent since then but the newest of each:
+     * its acknowledgement may have been lost. Usage stays.
+     */
     readonly retain: (before: Instant) => Effect.Effect<void, StoreError>
   }
 >()("@vpnmgr/core/UsageStore") {}

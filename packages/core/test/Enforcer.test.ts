@@ -9,6 +9,7 @@ import {
   Enforcer,
   Grain,
   Instant,
+  Inbounds,
   Inventory,
   MemoryStores,
   NodeState,
@@ -32,6 +33,7 @@ const arrange = Effect.gen(function* () {
   yield* TestClock.adjust("1000 seconds")
   const directory = yield* Directory.Directory
   const inventory = yield* Inventory.Inventory
+  const inbounds = yield* Inbounds.Inbounds
   const subscriptions = yield* Subscriptions.Subscriptions
   yield* (yield* Spares.Spares).refillDue
   const group = yield* directory.createGroup({
@@ -48,7 +50,7 @@ const arrange = Effect.gen(function* () {
   })
   const { node } = yield* inventory.createNode({ description: "n", geo: null, purpose: null, linkSpeed: null })
   const { token } = yield* inventory.createToken(node.id)
-  const inbound = yield* inventory.createInbound({
+  const inbound = yield* inbounds.create({
     nodeId: node.id,
     host: "203.0.113.1",
     port: 443,
@@ -93,11 +95,11 @@ const arrange = Effect.gen(function* () {
 layer(layerControlPlane, { excludeTestServices: false })("Enforcer", (it) => {
   it.effect("cuts off at the limit, and lets back in when the window turns", () =>
     Effect.gen(function* () {
-      const { send, id, subscriptions, node, directory, owner } = yield* arrange
+      const { send, id, subscriptions, origin, directory, owner } = yield* arrange
       const states = yield* NodeStates.NodeStates
       const assigner = yield* NodeStateStore.NodeStateStore
       yield* assigner.assign
-      const whole = (yield* states.poll(node.id, { generation: "", revision: 0 }, 0))!
+      const whole = (yield* states.poll(origin, { generation: "", revision: 0 }, 0))!
       assert.isNull(whole.since)
       assert.strictEqual(whole.credentials.length, 64)
       assert.strictEqual(whole.credentials.filter((each) => each.open.length > 0).length, 1)
@@ -109,7 +111,7 @@ layer(layerControlPlane, { excludeTestServices: false })("Enforcer", (it) => {
       assert.strictEqual(over.verdict.state, "over_limit")
       assert.strictEqual(over.bucket.used, 10_000_000n)
       yield* assigner.assign
-      const difference = (yield* states.poll(node.id, whole, 0))!
+      const difference = (yield* states.poll(origin, whole, 0))!
       assert.strictEqual(difference.since, whole.revision)
       assert.strictEqual(difference.buckets[0]!.remaining, 0n)
       assert.isTrue(difference.buckets[0]!.isBlocked)

@@ -9,6 +9,7 @@ import type {
   ConfigDelivery,
   Directory,
   Enforcer,
+  Inbounds as Fleet,
   Inventory,
   NodeStates,
   Quarantine,
@@ -28,7 +29,6 @@ import { HttpApiBuilder } from "effect/http-api"
 import { ActingFor } from "./ActingFor.ts"
 import * as ConfigRoute from "./ConfigRoute.ts"
 import * as Documentation from "./Documentation.ts"
-import { Exports } from "./Exports.ts"
 import * as Groups from "./handlers/Groups.ts"
 import * as Health from "./handlers/Health.ts"
 import * as Inbounds from "./handlers/Inbounds.ts"
@@ -48,7 +48,7 @@ import { SignIn } from "./SignIn.ts"
 import { Tokens } from "./Tokens.ts"
 
 /** What `services` makes. */
-export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls | Exports
+export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls
 
 /** What the routes ask of the core: its `ControlPlane` and three of the stores. */
 export type Needs =
@@ -57,6 +57,7 @@ export type Needs =
   | Core.Subscriptions
   | Directory.Directory
   | Enforcer.Enforcer
+  | Fleet.Inbounds
   | Inventory.Inventory
   | NodeStates.NodeStates
   | Quarantine.Quarantine
@@ -77,7 +78,7 @@ export const services: Layer.Layer<
   | Transaction.Transaction
   | Vault.Vault
 > = Layer.mergeAll(ActingFor.layer, Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
-  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer, Exports.layer))
+  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer))
 )
 
 const handlers = Layer.mergeAll(

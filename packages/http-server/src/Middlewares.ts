@@ -87,9 +87,11 @@ const nodeSignedIn = Layer.effect(
         const request = yield* HttpServerRequest.HttpServerRequest
         const token = yield* Refusal.storing(inventory.signIn(Redacted.value(credential)))
         if (token === null) return yield* stranger
-        const objection = checkProtocol(request.headers[Access.protocolHeader])
+        const protocolVersion = request.headers[Access.protocolHeader] ?? ""
+        const objection = checkProtocol(protocolVersion)
         if (objection !== undefined) return yield* objection
-        return yield* Effect.provideService(handler, Access.CurrentNode, { nodeId: token.nodeId, tokenId: token.id })
+        const { id: tokenId, nodeId } = token
+        return yield* Effect.provideService(handler, Access.CurrentNode, { nodeId, tokenId, protocolVersion })
       })
     })
   )

@@ -10,6 +10,7 @@ import { statements as usage } from "./migrations/0004_usage.ts"
 import { statements as nodeStates } from "./migrations/0005_node_states.ts"
 import { statements as accounts } from "./migrations/0006_people.ts"
 import { statements as subscriptionList } from "./migrations/0007_subscription_list.ts"
+import { statements as fleet } from "./migrations/0008_fleet.ts"
 import { statements as records } from "./migrations/0009_records.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -20,6 +21,7 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0005_node_states": nodeStates,
   "0006_people": accounts,
   "0007_subscription_list": subscriptionList,
+  "0008_fleet": fleet,
   "0009_records": records
 }
 

@@ -2,14 +2,17 @@
 import type { Inbound, Instant } from "@vpnmgr/core"
 import { Id, InventoryStore, Node, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
+import type { Statement } from "effect/sql"
 import { SqlClient } from "effect/sql"
 import { at, millis } from "./Column.ts"
+import * as FleetList from "./FleetList.ts"
 import { stored, written } from "./Failure.ts"
 import type { InboundRow } from "./InboundRow.ts"
 import { inboundColumns, make as makeInboundRow } from "./InboundRow.ts"
+import { generationKey } from "./PgSettingStore.ts"
 
-const nodeColumns = `id, description, geo, purpose, link_speed AS "linkSpeed", ${millis("created_at")} AS "createdAt",
-  ${millis("updated_at")} AS "updatedAt"`
+const nodeColumns = `n.id, n.description, n.geo, n.purpose, n.link_speed AS "linkSpeed",
+  ${millis("n.created_at")} AS "createdAt", ${millis("n.updated_at")} AS "updatedAt"`
 
 const tokenColumns = `id, node_id AS "nodeId", ${millis("created_at")} AS "createdAt", ${millis("revoked_at")} AS "revokedAt"`
 
@@ -30,13 +33,21 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
       const rows = yield* stored(sql<HealthRow>`SELECT n.id AS "nodeId",
           coalesce(h.reported_at >= ${at(sql, now - Node.activeFor)}, false) AS "isActive",
           ${sql.literal(millis("greatest(h.reported_at, a.seen_at)"))} AS "lastSeenAt",
-          coalesce(r.revision, 0) AS revision, a.served_revision AS "servedRevision",
-          a.agent_version AS "agentVersion", a.plane_version AS "planeVersion", a.last_error AS "lastError",
-          coalesce(h.is_cloned, false) AS "isCloned"
+          coalesce(r.revision, 0) AS revision, a.served_revision AS "servedRevision", p.changes AS "pendingChanges",
+          a.protocol_version AS "protocolVersion", a.agent_version AS "agentVersion", a.plane_version AS "planeVersion",
+          a.outcome AS "lastOutcome", ${sql.literal(millis("a.seen_at"))} AS "lastOutcomeAt", a.last_error AS "lastError",
+          ${sql.literal(millis("a.last_error_at"))} AS "lastErrorAt", coalesce(h.is_cloned, false) AS "isCloned"
         FROM unnest(${nodeIds}::uuid[]) AS n (id)
         LEFT JOIN node_health h ON h.node_id = n.id
         LEFT JOIN node_applied a ON a.node_id = n.id
-        LEFT JOIN node_head r ON r.node_id = n.id`)
+        LEFT JOIN node_head r ON r.node_id = n.id
+        CROSS JOIN LATERAL (SELECT count(*)::int AS changes FROM (
+          (SELECT kind, ref FROM node_dirty d WHERE d.node_id = n.id LIMIT ${BigInt(Node.mostPending)}::bigint)
+          UNION
+          (SELECT kind, ref FROM node_item t WHERE t.node_id = n.id AND t.revision > CASE
+              WHEN a.served_generation = (SELECT value FROM setting WHERE key = ${generationKey})
+              THEN coalesce(a.served_revision, 0) ELSE 0 END LIMIT ${BigInt(Node.mostPending)}::bigint)
+          LIMIT ${BigInt(Node.mostPending)}::bigint) AS item) AS p`)
       return new Map(rows.map(({ nodeId, ...row }) => [nodeId, row]))
     })
 
@@ -64,7 +75,42 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
           purpose = ${inbound.purpose}, is_active = ${inbound.isActive},
           traffic_multiplier = ${inbound.trafficMultiplier}, settings = ${settings}, certificate = ${inbound.certificate},
           created_at = ${at(sql, inbound.createdAt)}, updated_at = ${at(sql, inbound.updatedAt)}
-        WHERE id = ${inbound.id}`)
+        WHERE id = ${inbound.id} AND deleted_at IS NULL`)
+    })
+
+    const selectNode = (id: string, lock: string) =>
+      Id.isUuid(id)
+        ? Effect.map(
+            stored(sql<Node.Node>`SELECT ${sql.literal(nodeColumns)} FROM node n
+              WHERE n.id = ${id} AND n.deleted_at IS NULL ${sql.literal(lock)}`),
+            first
+          )
+        : Effect.succeed(null)
+
+    const deleteNode = (id: string, instant: Instant.Instant) =>
+      written(sql`WITH gone AS (
+          UPDATE node SET deleted_at = ${at(sql, instant)} WHERE id = ${id} AND deleted_at IS NULL RETURNING id),
+        told AS (DELETE FROM node_item t USING gone g WHERE t.node_id = g.id),
+        marked AS (DELETE FROM node_dirty d USING gone g WHERE d.node_id = g.id)
+        UPDATE node_token k SET revoked_at = ${at(sql, instant)} FROM gone g
+        WHERE k.node_id = g.id AND k.revoked_at IS NULL`)
+
+    const selectInbounds = (where: Statement.Fragment, rest = "ORDER BY i.id") =>
+      Effect.flatMap(
+        stored(sql<InboundRow>`SELECT ${sql.literal(inboundColumns)} FROM inbound i
+          WHERE ${where} AND i.deleted_at IS NULL ${sql.literal(rest)}`),
+        openAll
+      )
+
+    const among = (ids: ReadonlyArray<string>) => sql`i.id = ANY(${ids.filter(Id.isUuid)}::uuid[])`
+
+    const deleteInbound = Effect.fn("PgInventoryStore.deleteInbound")(function* (id: string, instant: Instant.Instant) {
+      const unlinked = yield* stored(sql<{ readonly id: string }>`WITH gone AS (
+          UPDATE inbound SET deleted_at = ${at(sql, instant)}, settings = '', certificate = NULL
+          WHERE id = ${id} AND deleted_at IS NULL RETURNING id)
+        UPDATE subscription_inbound l SET unlinked_at = ${at(sql, instant)} FROM gone g
+        WHERE l.inbound_id = g.id AND l.unlinked_at IS NULL RETURNING l.subscription_id AS id`)
+      return unlinked.map((row) => row.id).sort()
     })
 
     const storeCertificates = Effect.fn("PgInventoryStore.storeCertificates")(function* (
@@ -74,7 +120,7 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
       const refs = certificates.map((each) => BigInt(each.inbound))
       const changed = yield* stored(sql<{ readonly id: string }>`UPDATE inbound i SET certificate = new.pem
         FROM unnest(${refs}::bigint[], ${certificates.map((each) => each.pem)}::text[]) AS new (ref, pem)
-        WHERE i.ref = new.ref AND i.node_id = ${nodeId} AND i.certificate IS DISTINCT FROM new.pem RETURNING i.id`)
+        WHERE i.ref = new.ref AND i.node_id = ${nodeId} AND i.deleted_at IS NULL AND i.certificate IS DISTINCT FROM new.pem RETURNING i.id`)
       return changed.map(({ id }) => id)
     })
 
@@ -86,14 +132,13 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
       updateNode: (node) =>
         written(sql`UPDATE node SET description = ${node.description}, geo = ${node.geo}, purpose = ${node.purpose},
             link_speed = ${node.linkSpeed}, created_at = ${at(sql, node.createdAt)}, updated_at = ${at(sql, node.updatedAt)}
-          WHERE id = ${node.id}`),
-      node: (id) =>
-        Id.isUuid(id)
-          ? Effect.map(stored(sql<Node.Node>`SELECT ${sql.literal(nodeColumns)} FROM node WHERE id = ${id}`), first)
-          : Effect.succeed(null),
-      listNodes: ({ after, limit }) =>
-        stored(sql<Node.Node>`SELECT ${sql.literal(nodeColumns)} FROM node
-          WHERE ${after}::uuid IS NULL OR id > ${after}::uuid ORDER BY id LIMIT ${BigInt(limit)}::bigint`),
+          WHERE id = ${node.id} AND deleted_at IS NULL`),
+      node: (id) => selectNode(id, ""),
+      lockNode: (id) => selectNode(id, "FOR UPDATE"),
+      listNodes: (filter, page, now) =>
+        stored(sql<Node.Node>`SELECT ${sql.literal(nodeColumns)} FROM node n
+          WHERE ${FleetList.nodes(sql, filter, page, now)} ORDER BY n.id LIMIT ${BigInt(page.limit)}::bigint`),
+      deleteNode,
       health,
       insertToken: (token, keyHash) =>
         written(sql`INSERT INTO node_token (id, node_id, key_hash, created_at, revoked_at)
@@ -118,24 +163,18 @@ export const layer: Layer.Layer<InventoryStore.InventoryStore, never, SqlClient.
         written(sql`UPDATE node_token SET revoked_at = ${at(sql, instant)} WHERE id = ${id} AND revoked_at IS NULL`),
       insertInbound,
       updateInbound,
-      inbounds: (ids) =>
+      inbounds: (ids) => selectInbounds(among(ids)),
+      holdInbounds: (ids) => selectInbounds(among(ids), "ORDER BY i.id FOR KEY SHARE"),
+      inboundsOnPort: (nodeId, port) => selectInbounds(sql`i.node_id = ${nodeId} AND i.port = ${port}`),
+      listInbounds: (filter, page) =>
         Effect.flatMap(
           stored(sql<InboundRow>`SELECT ${sql.literal(inboundColumns)} FROM inbound i
-            WHERE i.id = ANY(${ids.filter(Id.isUuid)}::uuid[]) ORDER BY i.id`),
-          openAll
-        ),
-      listInbounds: (nodeId, { after, limit }) =>
-        Effect.flatMap(
-          stored(sql<InboundRow>`SELECT ${sql.literal(inboundColumns)} FROM inbound i
-            WHERE (${nodeId}::uuid IS NULL OR i.node_id = ${nodeId}::uuid) AND (${after}::uuid IS NULL OR i.id > ${after}::uuid)
-            ORDER BY i.id LIMIT ${BigInt(limit)}::bigint`),
+            WHERE ${FleetList.inbounds(sql, filter, page)} ORDER BY i.id LIMIT ${BigInt(page.limit)}::bigint`),
           openAll
         ),
       lockInbound: (id) =>
-        Effect.flatMap(
-          stored(sql<InboundRow>`SELECT ${sql.literal(inboundColumns)} FROM inbound i WHERE i.id = ${id} FOR UPDATE`),
-          (rows) => Effect.map(openAll(rows), first)
-        ),
+        Id.isUuid(id) ? Effect.map(selectInbounds(sql`i.id = ${id}`, "FOR UPDATE"), first) : Effect.succeed(null),
+      deleteInbound,
       recordMultiplier: (inboundId, multiplier, since) =>
         written(sql`INSERT INTO inbound_multiplier (inbound_id, since, traffic_multiplier)
           VALUES (${inboundId}, ${at(sql, since)}, ${multiplier})

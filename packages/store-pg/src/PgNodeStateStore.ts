@@ -19,6 +19,7 @@ const idsOf = (keys: ReadonlyArray<BucketStore.BucketKey>, kind: Quota.BucketKin
 interface HeadRow {
   readonly generation: string
   readonly revision: number
+  readonly isRevoked: boolean
 }
 
 export const layer: Layer.Layer<
@@ -66,7 +67,7 @@ export const layer: Layer.Layer<
 
     const markSpares = (refs: ReadonlyArray<Credential.CredentialRef>) =>
       mark(sql`
-      SELECT n.node_id, 'credential', spare.ref FROM (SELECT DISTINCT node_id FROM inbound) n, unnest(${refs}::int[]) AS spare (ref)`)
+      SELECT n.node_id, 'credential', spare.ref FROM (SELECT DISTINCT node_id FROM inbound WHERE deleted_at IS NULL) n, unnest(${refs}::int[]) AS spare (ref)`)
 
     const markBuckets: Service["markBuckets"] = (keys) =>
       mark(
@@ -115,9 +116,11 @@ export const layer: Layer.Layer<
         FROM heads ORDER BY node_id`)
     })
 
-    const head: Service["head"] = Effect.fn("PgNodeStateStore.head")(function* (nodeId) {
-      const [row] = yield* stored(sql<HeadRow>`SELECT g.value AS generation, coalesce(h.revision, 0) AS revision
-        FROM setting g LEFT JOIN node_head h ON h.node_id = ${nodeId} WHERE g.key = ${generationKey}`)
+    const head: Service["head"] = Effect.fn("PgNodeStateStore.head")(function* (nodeId, tokenId) {
+      const [row] = yield* stored(sql<HeadRow>`SELECT g.value AS generation, coalesce(h.revision, 0) AS revision,
+          k.revoked_at IS NOT NULL AS "isRevoked"
+        FROM setting g LEFT JOIN node_head h ON h.node_id = ${nodeId} LEFT JOIN node_token k ON k.id = ${tokenId ?? null}::uuid
+        WHERE g.key = ${generationKey}`)
       return row!
     })
 
@@ -132,18 +135,26 @@ export const layer: Layer.Layer<
     const recordApplied: Service["recordApplied"] = Effect.fn("PgNodeStateStore.recordApplied")((
       nodeId,
       report,
+      protocolVersion,
       instant
     ) => {
       const isApplied = report.outcome === "applied"
       return written(sql`INSERT INTO node_applied AS a (node_id, seen_at, served_generation, served_revision, outcome, last_error,
-          agent_version, plane_version)
+          last_error_at, protocol_version, agent_version, plane_version)
         VALUES (${nodeId}, ${at(sql, instant)}, ${isApplied ? report.generation : null}, ${isApplied ? report.revision : null},
-          ${report.outcome}, ${isApplied ? null : report.detail}, ${report.agentVersion}, ${report.planeVersion})
+          ${report.outcome}, ${isApplied ? null : report.detail}, ${at(sql, isApplied ? null : instant)}, ${protocolVersion},
+          ${report.agentVersion}, ${report.planeVersion})
         ON CONFLICT (node_id) DO UPDATE SET seen_at = EXCLUDED.seen_at, outcome = EXCLUDED.outcome,
           served_generation = coalesce(EXCLUDED.served_generation, a.served_generation),
-          served_revision = coalesce(EXCLUDED.served_revision, a.served_revision), last_error = EXCLUDED.last_error,
-          agent_version = EXCLUDED.agent_version, plane_version = EXCLUDED.plane_version`)
+          served_revision = coalesce(EXCLUDED.served_revision, a.served_revision),
+          last_error = CASE WHEN ${isApplied}::boolean THEN a.last_error ELSE EXCLUDED.last_error END,
+          last_error_at = CASE WHEN ${isApplied}::boolean THEN a.last_error_at ELSE EXCLUDED.last_error_at END,
+          protocol_version = EXCLUDED.protocol_version, agent_version = EXCLUDED.agent_version,
+          plane_version = EXCLUDED.plane_version`)
     })
+
+    const wake = (nodeId: string) =>
+      written(sql`SELECT pg_notify(${listener.channel}, ${Listener.assignedPrefix + nodeId})`)
 
     const convergence = Effect.fn("PgNodeStateStore.convergence")((subscriptionId: string) =>
       stored(sql<Convergence.NodeConvergence & { readonly lastSeenAt: Instant.Instant | null }>`
@@ -184,6 +195,7 @@ export const layer: Layer.Layer<
       head,
       load,
       recordApplied,
+      wake,
       convergence,
       dirtied: listener.dirtied,
       assigned: listener.assigned,

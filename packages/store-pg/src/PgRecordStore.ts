@@ -29,7 +29,7 @@ interface WireEntry {
 /** Rows dropped in one statement at most. */
 const dropAtOnce = 10_000
 
-const conflictColumns = `id, node_id AS "nodeId", token_id AS "tokenId", spool, seq, digest,
+const conflictColumns = `id, node_id AS "nodeId", token_id AS "tokenId", spool, seq, digest, reason,
   ${millis("received_at")} AS "receivedAt", batch->>'from' AS "from", batch->>'to' AS "to",
   jsonb_array_length(batch->'entries')::bigint AS "entryCount"`
 

@@ -57,12 +57,12 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
         const [known] = yield* stored(
           sql<Digests[number]>`SELECT digest FROM report_key WHERE ${isMine} AND seq = ${seq}`
         )
-        return known === undefined || known.digest === key.digest ? "replay" : "conflict"
+        return known === undefined ? "rewound" : known.digest === key.digest ? "replay" : "conflict"
       }
       const pruned = yield* stored(sql`SELECT FROM spool WHERE ${isMine} AND floor_seq > ${seq}`)
       if (pruned.length > 0) {
         yield* stored(sql`DELETE FROM report_key WHERE ${isMine} AND seq = ${seq}`)
-        return "replay"
+        return "rewound"
       }
       yield* stored(sql`
         WITH mine AS (
@@ -83,13 +83,14 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
 
     const setAside = Effect.fn("PgUsageStore.setAside")(function* (
       key: UsageStore.BatchKey,
-      batch: TrafficReport.Batch
+      batch: TrafficReport.Batch,
+      reason: UsageStore.AsideReason
     ) {
       const id = Id.v7(key.receivedAt, crypto.getRandomValues(new Uint8Array(10)))
       const text = yield* Effect.orDie(encodeBatch(batch))
-      yield* stored(sql`INSERT INTO report_conflict (id, node_id, token_id, spool, seq, digest, received_at, batch)
+      yield* stored(sql`INSERT INTO report_conflict (id, node_id, token_id, spool, seq, digest, received_at, batch, reason)
         VALUES (${id}, ${key.nodeId}, ${key.tokenId}, ${key.spool}, ${BigInt(key.seq)}, ${key.digest},
-          ${at(sql, key.receivedAt)}, ${text}::text::jsonb)`)
+          ${at(sql, key.receivedAt)}, ${text}::text::jsonb, ${reason})`)
     })
 
     const touched: Service["touched"] = Effect.fn("PgUsageStore.touched")(function* ({ current, ownerCurrent }) {
@@ -116,13 +117,13 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       }))
     })
 
-    /** A silent spool's keys go, but not what they tell: all it ever sent lies below its floor. */
+    /** A silent spool's keys go but the newest, and not what they tell: all it sent before lies below its floor. */
     const forget = (before: Instant.Instant) =>
       written(sql`
         WITH silent AS (
-          UPDATE spool SET floor_seq = last_seq + 1 WHERE last_seen < ${at(sql, before)} AND floor_seq <= last_seq
-          RETURNING node_id, spool)
-        DELETE FROM report_key k USING silent s WHERE k.node_id = s.node_id AND k.spool = s.spool`)
+          UPDATE spool SET floor_seq = last_seq WHERE last_seen < ${at(sql, before)} AND floor_seq < last_seq
+          RETURNING node_id, spool, last_seq)
+        DELETE FROM report_key k USING silent s WHERE k.node_id = s.node_id AND k.spool = s.spool AND k.seq < s.last_seq`)
 
     return UsageStore.UsageStore.of({
       admit: (key) => atomic(admit(key)),

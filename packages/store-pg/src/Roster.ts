@@ -114,7 +114,7 @@ export const make = (
     const [found] = yield* head(nodeId)
     const changed = since === null ? null : yield* changedSince(nodeId, since)
     const inbounds = yield* sql<InboundRow>`SELECT ${sql.literal(inboundColumns)} FROM inbound i
-      WHERE i.node_id = ${nodeId} ORDER BY i.ref`
+      WHERE i.node_id = ${nodeId} AND i.deleted_at IS NULL ORDER BY i.ref`
     const refs = changed?.credentials ?? null
     const rows = [
       ...(yield* assignedCredentials(nodeId, refs)),

@@ -143,7 +143,7 @@ describe.skipIf(skipped !== "")(`Locks${skipped}`, () => {
           .run(
             Effect.andThen(
               Effect.sync(() => attempts++),
-              settings.setAside(key, batch)
+              settings.setAside(key, batch, "conflict")
             )
           )
           .pipe(Effect.flip)

@@ -1,5 +1,5 @@
 /** Plays a history, step by step, to the product and to the oracle. */
-import { Directory, Inventory, Ledger, Subscriptions } from "@vpnmgr/core"
+import { Directory, Inbounds, Ledger, Subscriptions } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { Step } from "./History.ts"
 import type { Played, World } from "./World.ts"
@@ -96,7 +96,7 @@ const administer = Effect.fnUntraced(function* (
   step: Extract<Step, { readonly kind: "groups" | "grant" | "resetOwner" | "multiplier" }>
 ) {
   const directory = yield* Directory.Directory
-  const inventory = yield* Inventory.Inventory
+  const inbounds = yield* Inbounds.Inbounds
   const { oracle, clock } = world
   switch (step.kind) {
     case "groups": {
@@ -121,7 +121,7 @@ const administer = Effect.fnUntraced(function* (
     case "multiplier": {
       const { id } = at(world.inbounds, step.inbound)
       oracle.multipliers.get(id)!.push({ since: clock.now, value: BigInt(step.value) })
-      return yield* inventory.changeInbound(id, { trafficMultiplier: step.value })
+      return yield* inbounds.change(id, { trafficMultiplier: step.value })
     }
   }
 })

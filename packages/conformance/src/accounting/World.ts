@@ -5,6 +5,7 @@ import {
   CredentialStore,
   Directory,
   Enforcer,
+  Inbounds,
   Inventory,
   NodeState,
   NodeStates,
@@ -98,6 +99,7 @@ export const make = Effect.fn("Accounting.make")(function* (
   clock: { now: number }
 ) {
   const inventory = yield* Inventory.Inventory
+  const fleet = yield* Inbounds.Inbounds
   const directory = yield* Directory.Directory
   const oracle = new Oracle(grain)
   const aNode = Effect.gen(function* () {
@@ -113,7 +115,7 @@ export const make = Effect.fn("Accounting.make")(function* (
       [1, 443, 2500]
     ] as const,
     ([node, port, trafficMultiplier]) =>
-      inventory.createInbound({
+      fleet.create({
         nodeId: nodes[node]!.id,
         host: "192.0.2.1",
         port,
@@ -191,8 +193,13 @@ export const send: (world: World, index: number, batch: SentBatch) => Played = E
     bytesDown: down
   }))
   const report = { batch: { spool, seq, from, to, entries }, sentAt, lowest: agent.lowest(spool) }
-  yield* enforcer.report({ nodeId, tokenId }, { ...report, agentVersion: "test", planeVersion: null })
   const key = `${nodeId} ${spool} ${seq}`
+  yield* enforcer.report({ nodeId, tokenId }, { ...report, agentVersion: "test", planeVersion: null }).pipe(
+    Effect.catchTag("SpoolRewound", (rewound) => {
+      assert.isTrue(world.applied.has(key), "an honest agent's batch is rewound only when it was applied before")
+      return world.applied.has(key) ? Effect.void : Effect.fail(rewound)
+    })
+  )
   if (world.applied.has(key)) return
   world.applied.add(key)
   const shift = Math.abs(now - sentAt) > tolerance ? now - sentAt : 0
@@ -241,7 +248,11 @@ export const poll: (world: World, index: number) => Played = Effect.fn("Accounti
   const node = world.nodes[index]!
   const { now } = world.clock
   yield* store.assign
-  const next = yield* nodeStates.poll(node.id, node.state ?? { generation: "", revision: 0 }, 0)
+  const next = yield* nodeStates.poll(
+    { nodeId: node.id, tokenId: node.tokenId },
+    node.state ?? { generation: "", revision: 0 },
+    0
+  )
   if (next !== null) node.state = node.state === null ? next : NodeState.merge(node.state, next)
   const state = node.state!
   const standings = new Map(state.buckets.map((grant) => [grant.ref, NodeState.standing(grant, () => 0n, now)]))

@@ -37,7 +37,7 @@ export const nodesOf = (tables: Readonly<Tables>, inboundIds: Iterable<string>):
 
 /** The nodes that have an inbound. */
 export const nodesWithInbounds = (tables: Readonly<Tables>): ReadonlyArray<string> =>
-  nodesOf(tables, HashMap.keys(tables.inbounds))
+  nodesOf(tables, HashMap.keys(HashMap.filter(tables.inbounds, ({ isDeleted }) => !isDeleted)))
 
 /** Keys of the buckets' items; unknown ones are left out. */
 export const bucketItems = (tables: Readonly<Tables>, keys: ReadonlyArray<BucketKey>): ReadonlyArray<string> =>

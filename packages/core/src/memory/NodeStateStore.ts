@@ -14,7 +14,9 @@ import type { CredentialRow, NodeItems, SubscriptionRow, Tables } from "./Tables
 import { byId, find, findAll } from "./Tables.ts"
 
 const inboundsOf = (tables: Readonly<Tables>, nodeId: string) =>
-  Array.from(HashMap.values(tables.inbounds), ({ inbound }) => inbound).filter((inbound) => inbound.nodeId === nodeId)
+  [...HashMap.values(tables.inbounds)].flatMap(({ inbound, isDeleted }) =>
+    isDeleted || inbound.nodeId !== nodeId ? [] : [inbound]
+  )
 
 /** The living subscriptions linked on the node, by credential, with the refs of their inbounds there. */
 const linkedOn = (tables: Readonly<Tables>, nodeId: string) => {
@@ -158,13 +160,15 @@ export const layer = Layer.effect(
       markInbounds: (ids, options) =>
         marking((tables) => markInbounds(tables, ids, options.roster), { kind: "everything" }),
       assign: write((tables, announce) => assign(tables, announce.assigned)),
-      head: (nodeId) =>
+      head: (nodeId, tokenId) =>
         read((tables) => ({
           generation: generationOf(tables),
-          revision: find(tables.nodeItems, nodeId)?.revision ?? 0
+          revision: find(tables.nodeItems, nodeId)?.revision ?? 0,
+          isRevoked: typeof find(tables.tokens, tokenId ?? "")?.token.revokedAt === "number"
         })),
+      wake: (nodeId) => write((_, announce) => announce.assigned(nodeId)),
       load: (nodeId, since) => read((tables) => load(tables, nodeId, since)),
-      recordApplied: (nodeId, report, at) =>
+      recordApplied: (nodeId, report, protocolVersion, at) =>
         write((tables) => {
           const status = find(tables.statuses, nodeId) ?? silent
           const isApplied = report.outcome === "applied"
@@ -175,7 +179,11 @@ export const layer = Layer.effect(
             servedRevision: isApplied ? report.revision : status.servedRevision,
             agentVersion: report.agentVersion,
             planeVersion: report.planeVersion,
-            lastError: isApplied ? null : report.detail
+            protocolVersion,
+            lastOutcome: report.outcome,
+            lastOutcomeAt: at,
+            lastError: isApplied ? status.lastError : report.detail,
+            lastErrorAt: isApplied ? status.lastErrorAt : at
           })
         }),
       convergence: (subscriptionId) => read((tables) => convergence(tables, subscriptionId)),

@@ -6,7 +6,7 @@ import type { Instant } from "../Instant.ts"
 import type { ConflictBatch, RecordFilter, TrafficRecord } from "../RecordStore.ts"
 import { RecordStore } from "../RecordStore.ts"
 import type { Batch } from "../TrafficReport.ts"
-import type { BatchKey, Recording } from "../UsageStore.ts"
+import type { AsideReason, BatchKey, Recording } from "../UsageStore.ts"
 import { Memory } from "./Memory.ts"
 import type { AccessRow, Tables, TrafficRow } from "./Tables.ts"
 import { find, newest, numbered } from "./Tables.ts"
@@ -79,12 +79,12 @@ export const keepUse = (tables: Tables, { key, from, to, settlement }: Recording
   }
 }
 
-/** Keeps a batch whose number was taken. */
-export const keepConflict = (tables: Tables, key: BatchKey, batch: Batch): void => {
+/** Keeps a batch whose number was used before. */
+export const keepConflict = (tables: Tables, key: BatchKey, batch: Batch, reason: AsideReason): void => {
   const { nodeId, tokenId, spool, seq, digest, receivedAt } = key
   const { from, to, entries } = batch
   const id = numbered(tables, receivedAt)
-  const conflict: ConflictBatch = { id, nodeId, tokenId, spool, seq, digest, receivedAt, from, to, entries }
+  const conflict: ConflictBatch = { id, nodeId, tokenId, spool, seq, digest, reason, receivedAt, from, to, entries }
   tables.conflicts = HashMap.set(tables.conflicts, id, conflict)
 }
 

@@ -27,7 +27,11 @@ export interface NodeStatus {
   readonly servedRevision: number | null
   readonly agentVersion: string | null
   readonly planeVersion: string | null
+  readonly protocolVersion: string | null
+  readonly lastOutcome: "applied" | "rejected" | "failed" | null
+  readonly lastOutcomeAt: Instant | null
   readonly lastError: string | null
+  readonly lastErrorAt: Instant | null
   readonly asOf: { readonly spool: string; readonly seq: number } | null
 }
 
@@ -108,10 +112,12 @@ export interface Tables {
   usersByName: Rows<string>
   groups: Rows<Group>
   sessions: Rows<Session>
-  nodes: Rows<Node>
+  /** Deleted ones are tombstones. */
+  nodes: Rows<{ readonly node: Node; readonly isDeleted: boolean }>
   statuses: Rows<NodeStatus>
   tokens: Rows<{ readonly token: NodeToken; readonly keyHash: string }>
-  inbounds: Rows<{ readonly inbound: Inbound; readonly multipliers: History<number> }>
+  /** Deleted ones are tombstones. */
+  inbounds: Rows<{ readonly inbound: Inbound; readonly multipliers: History<number>; readonly isDeleted: boolean }>
   inboundsByRef: HashMap.HashMap<number, string>
   subscriptions: Rows<SubscriptionRow>
   subscriptionsByLink: Rows<string>

@@ -28,8 +28,8 @@ const admit = (tables: Tables, key: BatchKey): Admission => {
   const spool: Spool | undefined = find(tables.spools, spoolKey(key))
   const known = spool === undefined ? undefined : find(spool.keys, key.seq)
   if (known !== undefined) return known === key.digest ? "replay" : "conflict"
-  if (spool !== undefined && key.seq < spool.lowest) return "replay"
-  const lowest = Math.max(spool?.lowest ?? 0, key.lowest)
+  if (spool !== undefined && key.seq < spool.lowest) return "rewound"
+  const lowest = Math.max(spool?.lowest ?? 0, Math.min(key.lowest, key.seq))
   const keys = HashMap.set(spool?.keys ?? HashMap.empty<number, string>(), key.seq, key.digest)
   const status = find(tables.statuses, key.nodeId) ?? silent
   const isCloned = isBesideAnother(tables, key)
@@ -48,6 +48,12 @@ const admit = (tables: Tables, key: BatchKey): Admission => {
       status.asOf?.spool === key.spool && status.asOf.seq > key.seq ? status.asOf : { spool: key.spool, seq: key.seq }
   })
   return "new"
+}
+
+/** A silent spool keeps its newest key. */
+const forgotten = (spool: Spool): Spool => {
+  const lowest = Math.max(spool.lowest, ...HashMap.keys(spool.keys))
+  return { ...spool, lowest, keys: HashMap.filter(spool.keys, (_digest, seq) => seq >= lowest) }
 }
 
 const subscriptionFacts = (tables: Readonly<Tables>, id: string): SubscriptionFacts | undefined => {
@@ -69,7 +75,7 @@ const facts = (tables: Readonly<Tables>, nodeId: string, batch: Batch, to: Insta
   )
   const owners = new Set(subscriptions.flatMap(({ owners }) => historyAt(owners, to) ?? []))
   return {
-    linkSpeed: find(tables.nodes, nodeId)?.linkSpeed ?? null,
+    linkSpeed: find(tables.nodes, nodeId)?.node.linkSpeed ?? null,
     inbounds: new Map(
       findAll(
         tables.inbounds,
@@ -127,7 +133,7 @@ export const layer = Layer.effect(
   Effect.map(Memory, ({ read, write }) =>
     UsageStore.of({
       admit: (key) => write((tables) => admit(tables, key)),
-      setAside: (key, batch) => write((tables) => keepConflict(tables, key, batch)),
+      setAside: (key, batch, reason) => write((tables) => keepConflict(tables, key, batch, reason)),
       facts: (nodeId, batch, to) => read((tables) => facts(tables, nodeId, batch, to)),
       record: (recording) => write((tables) => record(tables, recording)),
       touched: ({ current, ownerCurrent }) =>
@@ -145,7 +151,7 @@ export const layer = Layer.effect(
         ),
       retain: (before) =>
         write((tables) => {
-          tables.spools = HashMap.filter(tables.spools, ({ lastAt }) => lastAt >= before)
+          tables.spools = HashMap.map(tables.spools, (spool) => (spool.lastAt >= before ? spool : forgotten(spool)))
           dropReports(tables, before)
         })
     })

@@ -1,6 +1,6 @@
 /** `/api/v1/inbounds` over the core's `Inventory`. Private keys stop here. */
 import { Api, type Inbounds as Contract } from "@vpnmgr/api"
-import { Inbound, Inventory } from "@vpnmgr/core"
+import { Actor, Inbound, Inbounds } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Refusal from "../Refusal.ts"
@@ -30,23 +30,47 @@ const view = (inbound: Inbound.Inbound): Contract.InboundView => {
   return { ...fields, settings: settingsView(settings), isServable: Inbound.isServable(inbound) }
 }
 
-export const layer: Handlers<"inbounds", Inventory.Inventory> = HttpApiBuilder.group(
+/** The same for whoever asks: where a node keeps its files is for superusers. */
+const viewFor =
+  ({ role }: Actor.ActorShape) =>
+  (inbound: Inbound.Inbound): Contract.InboundView => {
+    const { settings, ...fields } = view(inbound)
+    const isOpen = role === "superuser" || settings.protocol !== "hysteria2"
+    return { ...fields, settings: isOpen ? settings : { ...settings, certificatePath: null, keyPath: null } }
+  }
+
+const outdated = {
+  code: "configs_outdated" as const,
+  detail: "Configs that were fetched before do not open this inbound any more: apps are refused until they fetch again"
+}
+
+const changed = ({ inbound, outdatesConfigs }: Inbounds.Changed): Contract.ChangedInboundView => ({
+  ...view(inbound),
+  warnings: outdatesConfigs ? [outdated] : []
+})
+
+export const layer: Handlers<"inbounds", Inbounds.Inbounds> = HttpApiBuilder.group(
   Api,
   "inbounds",
   Effect.fn(function* (handlers) {
-    const inventory = yield* Inventory.Inventory
+    const inbounds = yield* Inbounds.Inbounds
     return handlers.handleAll({
       create: ({ payload: { geo = null, purpose = null, ...draft } }) =>
-        Refusal.changing(Effect.map(inventory.createInbound({ ...draft, geo, purpose }), view)),
-      list: ({ query }) =>
-        Refusal.reading(
-          paged(query, (page) =>
-            Effect.map(inventory.listInbounds(query.node_id ?? null, page), (found) => found.map(view))
-          )
-        ),
-      get: ({ params }) => Refusal.reading(Effect.map(inventory.getInbound(params.id), view)),
+        Refusal.changing(Effect.map(inbounds.create({ ...draft, geo, purpose }), view)),
+      list: Effect.fnUntraced(function* ({ query }) {
+        const show = viewFor(yield* Actor.Actor)
+        const { node_id: nodeId, is_active: isActive, geo, purpose, protocol, search } = query
+        const filter = present({ nodeId, isActive, geo, purpose, protocol, search })
+        const found = paged(query, (page) => Effect.map(inbounds.list(filter, page), (items) => items.map(show)))
+        return yield* Refusal.reading(found)
+      }),
+      get: Effect.fnUntraced(function* ({ params }) {
+        return yield* Refusal.reading(Effect.map(inbounds.get(params.id), viewFor(yield* Actor.Actor)))
+      }),
       change: ({ params, payload }) =>
-        Refusal.changing(Effect.map(inventory.changeInbound(params.id, present(payload)), view))
+        Refusal.changing(Effect.map(inbounds.change(params.id, present(payload)), changed)),
+      rotateKeys: ({ params }) => Refusal.changing(Effect.map(inbounds.rotateKeys(params.id), changed)),
+      remove: ({ params }) => Refusal.changing(inbounds.remove(params.id))
     })
   })
 )

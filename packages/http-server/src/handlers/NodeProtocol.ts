@@ -18,6 +18,10 @@ const applied = NodeBody.reader(Convergence.AppliedReport)
 const report = NodeBody.reader(TrafficReport.Report)
 
 const conflict = new Problem.BatchConflict({ detail: "This spool and seq were applied with other contents" })
+const rewound = new Problem.SpoolRewound({
+  detail: "This seq lies below what the spool acknowledged before: it was brought back from a copy and needs a new id"
+})
+const revoked = new Problem.Unauthorized({ detail: "The node's key was revoked" })
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -31,9 +35,12 @@ export const layer = HttpApiBuilder.group(
       .handle(
         "state",
         Effect.fnUntraced(function* ({ query: { generation = "", revision = 0, wait = 0 } }) {
-          const { nodeId } = yield* Access.CurrentNode
-          const poll = Refusal.storing(states.poll(nodeId, { generation, revision }, wait * 1000))
-          const state = yield* wait === 0 ? poll : longPolls.wait(poll)
+          const origin = yield* Access.CurrentNode
+          const poll = states.poll(origin, { generation, revision }, wait * 1000).pipe(
+            Effect.catchTag("TokenRevoked", () => Effect.fail(revoked)),
+            Refusal.storeOnly
+          )
+          const state = yield* wait === 0 ? poll : longPolls.wait(origin.nodeId, poll)
           yield* Metric.update(state === null ? unchanged : answered, 1)
           return state
         })
@@ -41,8 +48,8 @@ export const layer = HttpApiBuilder.group(
       .handleRaw(
         "applied",
         Effect.fnUntraced(function* ({ request }) {
-          const { nodeId } = yield* Access.CurrentNode
-          yield* Refusal.storing(inventory.applied(nodeId, yield* applied(request)))
+          const { nodeId, protocolVersion } = yield* Access.CurrentNode
+          yield* Refusal.storing(inventory.applied(nodeId, yield* applied(request), protocolVersion))
         })
       )
       .handleRaw(
@@ -51,6 +58,7 @@ export const layer = HttpApiBuilder.group(
           const origin = yield* Access.CurrentNode
           return yield* enforcer.report(origin, yield* report(request)).pipe(
             Effect.catchTag("BatchConflict", () => Effect.fail(conflict)),
+            Effect.catchTag("SpoolRewound", () => Effect.fail(rewound)),
             Effect.catchTag("StoreError", (failure) => Refusal.storing(Effect.fail(failure)))
           )
         })
