@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { AuditLog, Id, Instant, QuarantineStore, Usage, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
+import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
@@ -31,25 +32,35 @@ export class Spares extends HttpApiGroup.make("spares")
   .prefix("/api/v1/spares")
   .annotateMerge(describe("Spares", "Credentials in stock, so that a new subscription needs no restart.")) {}
 
+const changes = {
+  actor_id: Schema.optional(Id.Uuid),
+  action: Schema.optional(Wire.text(100)).annotate({ description: "such as subscription.suspend" }),
+  target_type: Schema.optional(Wire.text(100)),
+  target_id: Schema.optional(Id.Uuid),
+  from: Schema.optional(Instant.Instant),
+  to: Schema.optional(Instant.Instant)
+}
+
 export class Audit extends HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("list", "/", {
-      query: {
-        ...Page.query,
-        actor_id: Schema.optional(Id.Uuid),
-        action: Schema.optional(Wire.text(100)).annotate({ description: "such as subscription.suspend" }),
-        target_type: Schema.optional(Wire.text(100)),
-        target_id: Schema.optional(Id.Uuid),
-        from: Schema.optional(Instant.Instant),
-        to: Schema.optional(Instant.Instant)
-      },
+      query: { ...Page.query, ...changes },
       success: Page.of(AuditLog.AuditRecord),
       error: Problem.reading
-    }).annotateMerge(describe("List the audit trail", "For superusers. Newest first; from ≤ timestamp < to."))
+    }).annotateMerge(describe("List the audit trail", "For superusers. Newest first; from ≤ timestamp < to.")),
+    Export.endpoint("the audit trail", changes)
   )
   .middleware(SignedIn)
   .prefix("/api/v1/audit")
   .annotateMerge(describe("Audit", "One record per change, written with it.")) {}
+
+const entries = {
+  node_id: Schema.optional(Id.Uuid),
+  reason: Schema.optional(Schema.Literals(Usage.quarantineReasons)),
+  state: Schema.optional(QuarantineStore.State),
+  from: Schema.optional(Instant.Instant),
+  to: Schema.optional(Instant.Instant)
+}
 
 /** What an entry is to be counted for. Both named: also where the subscription was never linked to the inbound. */
 export const QuarantineAttribution = Wire.struct({
@@ -61,14 +72,7 @@ export const QuarantineAttribution = Wire.struct({
 export class Quarantine extends HttpApiGroup.make("quarantine")
   .add(
     HttpApiEndpoint.get("list", "/", {
-      query: {
-        ...Page.query,
-        node_id: Schema.optional(Id.Uuid),
-        reason: Schema.optional(Schema.Literals(Usage.quarantineReasons)),
-        state: Schema.optional(QuarantineStore.State),
-        from: Schema.optional(Instant.Instant),
-        to: Schema.optional(Instant.Instant)
-      },
+      query: { ...Page.query, ...entries },
       success: Page.of(QuarantineStore.QuarantineRecord),
       error: Problem.reading
     }).annotateMerge(
@@ -77,6 +81,7 @@ export class Quarantine extends HttpApiGroup.make("quarantine")
         "For superusers. Newest first; from ≤ received_at < to; bytes as the node reported them."
       )
     ),
+    Export.endpoint("the quarantine", entries),
     HttpApiEndpoint.get("get", "/:id", {
       params: { id: Id.Uuid },
       success: QuarantineStore.QuarantineRecord,

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { AccessLog as AccessRecords, Id, Instant, RecordStore } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
+import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
@@ -15,6 +16,8 @@ const places = {
   node_id: Schema.optional(Id.Uuid),
   ...between
 }
+
+const accesses = { ...places, auth_token_id: Schema.optional(Id.Uuid) }
 
 const own = "An operator sees what was counted while the subscription was its own."
 
@@ -29,7 +32,8 @@ export class TrafficReports extends HttpApiGroup.make("trafficReports")
         "List traffic reports",
         `Newest first; bytes of the interval (from, timestamp]; filtered by from ≤ timestamp < to. ${own}`
       )
-    )
+    ),
+    Export.endpoint("traffic reports", places)
   )
   .middleware(SignedIn)
   .prefix("/api/v1/traffic-reports")
@@ -40,12 +44,13 @@ export class TrafficReports extends HttpApiGroup.make("trafficReports")
 export class AccessLog extends HttpApiGroup.make("accessLog")
   .add(
     HttpApiEndpoint.get("list", "/", {
-      query: { ...Page.query, ...places, auth_token_id: Schema.optional(Id.Uuid) },
+      query: { ...Page.query, ...accesses },
       success: Page.of(AccessRecords.AccessRecord),
       error: Problem.reading
     }).annotateMerge(
       describe("List the access log", `Newest first, by when the use began; bytes; from ≤ timestamp < to. ${own}`)
-    )
+    ),
+    Export.endpoint("the access log", accesses)
   )
   .middleware(SignedIn)
   .prefix("/api/v1/access-log")

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Id, Instant, Limits, Subscription, SubscriptionList, Verdict, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
+import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
@@ -145,6 +146,7 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
         "An operator's own. A cursor goes on in the list it came from: the same filters and the same sort. One without a title comes before every title, a perpetual one after every expiry."
       )
     ),
+    Export.endpoint("subscriptions", { ...filters, sort }),
     HttpApiEndpoint.get("get", "/:id", {
       params,
       success: Version.of(SubscriptionView),

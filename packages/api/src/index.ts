@@ -1,6 +1,7 @@
 export * as Access from "./Access.ts"
 export * from "./Api.ts"
 export * as Client from "./Client.ts"
+export * as Export from "./Export.ts"
 export * as Groups from "./Groups.ts"
 export * as Inbounds from "./Inbounds.ts"
 export * as NodeProtocol from "./NodeProtocol.ts"

@@ -29,6 +29,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { ActingFor } from "./ActingFor.ts"
 import * as ConfigRoute from "./ConfigRoute.ts"
 import * as Documentation from "./Documentation.ts"
+import { Exports } from "./Exports.ts"
 import * as Groups from "./handlers/Groups.ts"
 import * as Health from "./handlers/Health.ts"
 import * as Inbounds from "./handlers/Inbounds.ts"
@@ -48,7 +49,7 @@ import { SignIn } from "./SignIn.ts"
 import { Tokens } from "./Tokens.ts"
 
 /** What `services` makes. */
-export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls
+export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls | Exports
 
 /** What the routes ask of the core: its `ControlPlane` and three of the stores. */
 export type Needs =
@@ -78,7 +79,7 @@ export const services: Layer.Layer<
   | Transaction.Transaction
   | Vault.Vault
 > = Layer.mergeAll(ActingFor.layer, Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
-  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer))
+  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer, Exports.layer))
 )
 
 const handlers = Layer.mergeAll(

@@ -11,6 +11,10 @@ export interface Policy {
   readonly pollsOfNode: number
   /** How long a session lasts since it was opened or renewed, and since it was opened at most, milliseconds. */
   readonly session: Sessions.Span
+  /** Exports that may run at once. */
+  readonly exports: number
+  /** How long an export may stand still, for whatever reason, before it is cut off, milliseconds. */
+  readonly exportIdle: number
   /** Passwords hashed at once; each takes 19 MiB and some 30 ms. */
   readonly hashes: number
   /** Passwords hashed or waiting for it at most; whoever comes then is answered 429. */
@@ -32,6 +36,8 @@ export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
     polls: 2000,
     pollsOfNode: 8,
     session: { lifetime: 3_600_000, maximum: 7 * 86_400_000 },
+    exports: 4,
+    exportIdle: 60_000,
     hashes: 2,
     waitingHashes: 64,
     remembered: 10_000,

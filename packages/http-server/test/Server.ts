@@ -42,7 +42,7 @@ const bounds = Layer.mergeAll(
   Layer.succeed(Grain.Grain, 1000),
   Layer.effect(
     Policy.Policy,
-    Effect.map(Policy.Policy, (policy) => ({ ...policy, ...pages, polls: 3 }))
+    Effect.map(Policy.Policy, (policy) => ({ ...policy, ...pages, polls: 3, exports: 2, exportIdle: 1500 }))
   )
 )
 
@@ -103,7 +103,7 @@ export const ask = Effect.fnUntraced(function* (route: string, { token, body, he
       ...(body === undefined ? {} : { body: isRaw ? (body as string) : JSON.stringify(body) })
     })
     const text = await response.text()
-    const isJson = /json/.test(response.headers.get("content-type") ?? "") && text.startsWith("{")
+    const isJson = /[/+]json/.test(response.headers.get("content-type") ?? "") && text.startsWith("{")
     return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : {} }
   })
 })

@@ -1,8 +1,9 @@
 /** Spares, traffic reports, the access log, the audit trail, the quarantine and batches set aside, over the core. */
 import { Api } from "@vpnmgr/api"
-import { Quarantine, Records, Spares } from "@vpnmgr/core"
+import { AccessLog, AuditLog, Quarantine, QuarantineStore, Records, RecordStore, Spares } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { byId, Exports } from "../Exports.ts"
 import * as Refusal from "../Refusal.ts"
 import * as Filters from "./Filters.ts"
 import type { Handlers } from "./Handlers.ts"
@@ -29,46 +30,78 @@ export const spares: Handlers<"spares", Spares.Spares> = HttpApiBuilder.group(
   })
 )
 
-export const trafficReports: Handlers<"trafficReports", Records.Records> = HttpApiBuilder.group(
+export const trafficReports: Handlers<"trafficReports", Records.Records | Exports> = HttpApiBuilder.group(
   Api,
   "trafficReports",
   Effect.fn(function* (handlers) {
     const records = yield* Records.Records
+    const exports = yield* Exports
     return handlers.handleAll({
-      list: ({ query }) => Refusal.reading(paged(query, (page) => records.trafficReports(Filters.places(query), page)))
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.trafficReports(Filters.places(query), page))),
+      export: ({ query }) =>
+        exports.answer({
+          name: "traffic-reports",
+          format: query.format,
+          item: RecordStore.TrafficRecord,
+          read: byId((page) => Refusal.reading(records.trafficReports(Filters.places(query), page)))
+        })
     })
   })
 )
 
-export const accessLog: Handlers<"accessLog", Records.Records> = HttpApiBuilder.group(
+export const accessLog: Handlers<"accessLog", Records.Records | Exports> = HttpApiBuilder.group(
   Api,
   "accessLog",
   Effect.fn(function* (handlers) {
     const records = yield* Records.Records
+    const exports = yield* Exports
     return handlers.handleAll({
-      list: ({ query }) => Refusal.reading(paged(query, (page) => records.accessLog(Filters.accesses(query), page)))
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.accessLog(Filters.accesses(query), page))),
+      export: ({ query }) =>
+        exports.answer({
+          name: "access-log",
+          format: query.format,
+          item: AccessLog.AccessRecord,
+          read: byId((page) => Refusal.reading(records.accessLog(Filters.accesses(query), page)))
+        })
     })
   })
 )
 
-export const audit: Handlers<"audit", Records.Records> = HttpApiBuilder.group(
+export const audit: Handlers<"audit", Records.Records | Exports> = HttpApiBuilder.group(
   Api,
   "audit",
   Effect.fn(function* (handlers) {
     const records = yield* Records.Records
+    const exports = yield* Exports
     return handlers.handleAll({
-      list: ({ query }) => Refusal.reading(paged(query, (page) => records.audit(Filters.changes(query), page)))
+      list: ({ query }) => Refusal.reading(paged(query, (page) => records.audit(Filters.changes(query), page))),
+      export: ({ query }) =>
+        exports.answer({
+          name: "audit",
+          format: query.format,
+          item: AuditLog.AuditRecord,
+          read: byId((page) => Refusal.reading(records.audit(Filters.changes(query), page)))
+        })
     })
   })
 )
 
-export const quarantine: Handlers<"quarantine", Quarantine.Quarantine> = HttpApiBuilder.group(
+export const quarantine: Handlers<"quarantine", Quarantine.Quarantine | Exports> = HttpApiBuilder.group(
   Api,
   "quarantine",
   Effect.fn(function* (handlers) {
     const quarantine = yield* Quarantine.Quarantine
+    const exports = yield* Exports
     return handlers.handleAll({
       list: ({ query }) => Refusal.reading(paged(query, (page) => quarantine.list(Filters.entries(query), page))),
+      export: ({ query }) =>
+        exports.answer({
+          name: "quarantine",
+          format: query.format,
+          item: QuarantineStore.QuarantineRecord,
+          read: byId((page) => Refusal.reading(quarantine.list(Filters.entries(query), page)))
+        }),
       get: ({ params }) => Refusal.reading(quarantine.get(params.id)),
       apply: ({ params, payload }) => Refusal.changing(quarantine.apply(params.id, payload)),
       dismiss: ({ params }) => Refusal.changing(quarantine.dismiss(params.id))

@@ -1,8 +1,18 @@
 /** `/api/v1/subscriptions` over the core's `Subscriptions`. */
 import { Api, Problem, Subscriptions as Contract } from "@vpnmgr/api"
-import { Actor, BucketStore, type Failure, Instant, Quota, Subscriptions, UsageStore } from "@vpnmgr/core"
+import {
+  Actor,
+  BucketStore,
+  type Failure,
+  Instant,
+  Quota,
+  SubscriptionList,
+  Subscriptions,
+  UsageStore
+} from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { Exports } from "../Exports.ts"
 import * as Refusal from "../Refusal.ts"
 import type { Handlers } from "./Handlers.ts"
 import { present } from "./Paging.ts"
@@ -28,7 +38,7 @@ const span = (from: Instant.Instant, to: Instant.Instant) => {
 
 export const layer: Handlers<
   "subscriptions",
-  Subscriptions.Subscriptions | BucketStore.BucketStore | UsageStore.UsageStore
+  Subscriptions.Subscriptions | BucketStore.BucketStore | UsageStore.UsageStore | Exports
 > = HttpApiBuilder.group(
   Api,
   "subscriptions",
@@ -36,6 +46,7 @@ export const layer: Handlers<
     const subscriptions = yield* Subscriptions.Subscriptions
     const buckets = yield* BucketStore.BucketStore
     const usage = yield* UsageStore.UsageStore
+    const exports = yield* Exports
     const summarized = SubscriptionViews.summarize(buckets)
 
     return handlers.handleAll({
@@ -56,6 +67,19 @@ export const layer: Handlers<
           Refusal.reading(subscriptions.list(filter, page))
         )
         return { ...page, items: yield* Refusal.storing(summarized(page.items)) }
+      }),
+      export: Effect.fnUntraced(function* ({ query: { format, sort = "id", ...filters } }) {
+        const filter = SubscriptionQuery.filterOf(filters, yield* Instant.now)
+        return yield* exports.answer({
+          name: "subscriptions",
+          format,
+          item: Contract.SubscriptionSummary,
+          read: Effect.fnUntraced(function* (after: SubscriptionList.Position | null, limit) {
+            const found = yield* Refusal.reading(subscriptions.list(filter, { sort, after, limit }))
+            const next = found.length < limit ? null : SubscriptionList.position(sort, found.at(-1)!)
+            return { items: yield* Refusal.storing(summarized(found)), next }
+          })
+        })
       }),
       get: Effect.fnUntraced(function* ({ params }) {
         const found = yield* Refusal.reading(subscriptions.get(params.id))

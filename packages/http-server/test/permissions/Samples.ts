@@ -37,7 +37,6 @@ const agent = { agent_version: "test", plane_version: null }
 
 /** Queries of records, by somebody else's subscription among them. */
 const places = (foreign: string, inbound: string, node: string) => [
-  `limit=1`,
   `subscription_id=${foreign}`,
   `inbound_id=${inbound}`,
   `node_id=${node}&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`
@@ -76,6 +75,9 @@ export const samples: Readonly<Record<string, Sample>> = {
   "groups.create": { body: ({ name }) => ({ name }) },
   "groups.change": { body: ({ name }) => ({ name }) },
   "subscriptions.create": { isOwned: true, body: ({ name, ownerId }) => ({ owner_id: ownerId, title: name }) },
+  "subscriptions.export": {
+    queries: ({ world }) => ["format=csv", `inbound_id=${world.inbound}`, `search=harbour`, "sort=-title"]
+  },
   "subscriptions.list": { queries: () => [`limit=1`, `limit=200`] },
   "subscriptions.change": { body: ({ name }) => ({ title: name }) },
   "subscriptions.setInbounds": { body: ({ world }) => ({ inbound_ids: [world.inbound] }) },
@@ -90,8 +92,18 @@ export const samples: Readonly<Record<string, Sample>> = {
     })
   },
   "inbounds.change": { body: () => ({ is_active: false }) },
-  "trafficReports.list": { queries: ({ world: { kept, inbound, node } }) => places(kept.others, inbound, node) },
-  "accessLog.list": { queries: ({ world: { kept, inbound, node } }) => places(kept.others, inbound, node) },
+  "trafficReports.list": {
+    queries: ({ world: { kept, inbound, node } }) => ["limit=1", ...places(kept.others, inbound, node)]
+  },
+  "trafficReports.export": {
+    queries: ({ world: { kept, inbound, node } }) => ["format=csv", ...places(kept.others, inbound, node)]
+  },
+  "accessLog.list": {
+    queries: ({ world: { kept, inbound, node } }) => ["limit=1", ...places(kept.others, inbound, node)]
+  },
+  "accessLog.export": {
+    queries: ({ world: { kept, inbound, node } }) => ["format=csv", ...places(kept.others, inbound, node)]
+  },
   "quarantine.apply": { body: ({ world }) => ({ subscription_id: world.kept.unowned, inbound_id: world.inbound }) },
   "node.state": { headers: protocol },
   "node.applied": {
