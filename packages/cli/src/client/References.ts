@@ -35,18 +35,25 @@ interface Page<A extends Item> {
   readonly nextCursor: string | null
 }
 
-/** The lists, by id ascending, from behind a cursor. */
-const lists: Readonly<Record<Noun, (client: Client, query: Query) => Effect.Effect<Page<Item>, unknown>>> = {
-  user: (client, query) => client.users.list({ query }),
-  group: (client, query) => client.groups.list({ query }),
-  subscription: (client, query) => client.subscriptions.list({ query }),
-  node: (client, query) => client.nodes.list({ query }),
-  inbound: (client, query) => client.inbounds.list({ query })
-}
-
 interface Query {
   readonly limit: number
   readonly cursor?: string
+}
+
+type List = (query: Query) => Effect.Effect<Page<Item>, unknown>
+
+/** Where the ids that begin so are listed: from behind the id before them, or by a search. */
+const listOf = (client: Client, noun: Noun, beginning: string): List => {
+  const start = before(beginning)
+  const from = <Q extends Query>(query: Q) => (start === undefined ? query : { cursor: start, ...query })
+  const lists: Readonly<Record<Noun, List>> = {
+    user: (query) => client.users.list({ query: from(query) }),
+    group: (query) => client.groups.list({ query: from(query) }),
+    subscription: (query) => client.subscriptions.list({ query: { ...query, search: beginning } }),
+    node: (query) => client.nodes.list({ query: from(query) }),
+    inbound: (query) => client.inbounds.list({ query: from(query) })
+  }
+  return lists[noun]
 }
 
 /** The least that is taken for the beginning of an id. */
@@ -62,29 +69,36 @@ const before = (prefix: string): string | undefined => {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7fff-bfff-ffffffffffff`
 }
 
+/** Shows page after page to `isEnough`, until it is or there are no more. */
+const walk = <A extends Item>(
+  list: (query: Query) => Effect.Effect<Page<A>, unknown>,
+  isEnough: (items: ReadonlyArray<A>) => boolean,
+  query: Query = { limit: 200 }
+): Effect.Effect<void, unknown> =>
+  Effect.flatMap(list(query), ({ items, nextCursor }) =>
+    isEnough(items) || nextCursor === null ? Effect.void : walk(list, isEnough, { limit: 200, cursor: nextCursor })
+  )
+
 const byBeginning = Effect.fnUntraced(function* (client: Client, { noun, text }: Reference) {
-  const start = before(text)
-  const query = { limit: text.length > 13 ? 200 : 2, ...(start === undefined ? {} : { cursor: start }) }
-  const { items } = yield* lists[noun](client, query)
-  const found = items.filter(({ id }) => id.startsWith(text))
+  const found: Array<string> = []
+  yield* walk(listOf(client, noun, text), (items) => {
+    found.push(...items.flatMap(({ id }) => (id.startsWith(text) ? [id] : [])))
+    const isBehind = noun !== "subscription" && (items.at(-1)?.id ?? text) > `${text}~`
+    return isBehind || found.length > 1
+  })
   if (found.length > 1)
     return yield* failed(`more than one ${noun} has an id that begins with ${text}: give more of it`)
-  return found[0]?.id ?? null
+  return found[0] ?? null
 })
 
-const named = Effect.fnUntraced(function* <A extends Item>(
+const named = <A extends Item>(
   list: (query: Query) => Effect.Effect<Page<A>, unknown>,
   isIt: (item: A) => boolean
-) {
-  let query: Query | null = { limit: 200 }
-  while (query !== null) {
-    const { items, nextCursor }: Page<A> = yield* list(query)
-    const found = items.find(isIt)
-    if (found !== undefined) return found.id
-    query = nextCursor === null ? null : { limit: 200, cursor: nextCursor }
-  }
-  return null
-})
+): Effect.Effect<string | null, unknown> => {
+  let found: A | undefined
+  const look = walk(list, (items) => (found = items.find(isIt)) !== undefined)
+  return Effect.map(look, () => found?.id ?? null)
+}
 
 const byName = (client: Client, { noun, text }: Reference): Effect.Effect<string | null, unknown> => {
   if (noun === "group")

@@ -1,5 +1,6 @@
 /** `vpnmgr subscription`: what end-users have. */
-import { Command } from "effect/cli"
+import type { SubscriptionList } from "@vpnmgr/core"
+import { Command, Flag } from "effect/cli"
 import { both, present } from "../client/Answer.ts"
 import { showBytes } from "../output/Amount.ts"
 import * as Show from "../output/Show.ts"
@@ -33,11 +34,53 @@ const create = Verb.verb("create", {
   view: one
 })
 
+const sorts = [
+  "id",
+  "-id",
+  "title",
+  "-title",
+  "created_at",
+  "-created_at",
+  "expires_at",
+  "-expires_at"
+] as const satisfies ReadonlyArray<SubscriptionList.Sort>
+
+/** What narrows a list, and an export of it. */
+const filters = {
+  state: Inputs.oneOf("state", ["active", "suspended", "expired", "over_limit"], "Only in this state"),
+  owner: Inputs.optionalReference("user", "Only of this owner; none: those without one", "owner").pipe(
+    Flag.map((value) => (value?.text === "none" ? null : value))
+  ),
+  inbound: Inputs.optionalReference("inbound", "Only linked to this inbound"),
+  node: Inputs.optionalReference("node", "Only linked to an inbound of this node"),
+  expiresBefore: Inputs.moment("expires-before", "Only what ends before"),
+  search: Inputs.text("search", "text", "Only with this in the title or the description, or at the id's beginning")
+}
+
+interface Filters {
+  readonly owner: string | null | undefined
+  readonly inbound: string | undefined
+  readonly node: string | undefined
+  readonly expiresBefore: number | undefined
+}
+
+const queryOf = <F extends Filters>({ expiresBefore, inbound, node, owner, ...rest }: F) => ({
+  ...rest,
+  owner_id: owner === null ? "none" : owner,
+  inbound_id: inbound,
+  node_id: node,
+  expires_before: expiresBefore
+})
+
 const list = Verb.list("list", {
   description: "List subscriptions",
-  examples: ["vpnmgr subscription list", ["vpnmgr subscription list --all --json", "Every one, one a line"]],
-  flags: {},
-  call: (client, _, query) => client.subscriptions.list({ query, ...both }),
+  examples: [
+    "vpnmgr subscription list",
+    ["vpnmgr subscription list --state over_limit --sort=-created_at", "Who ran dry, the newest first"],
+    ["vpnmgr subscription list --all --json", "Every one, one a line"]
+  ],
+  flags: { ...filters, sort: Inputs.oneOf("sort", sorts, "By what; - before it descends, written --sort=-title") },
+  call: (client, given, page) => client.subscriptions.list({ query: { ...page, ...queryOf(given) }, ...both }),
   columns: [
     ["id", (each) => each.id],
     ["title", (each) => each.title ?? ""],
