@@ -2,6 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { admin, password, session } from "./commands/Account.ts"
 import { agent } from "./commands/Agent.ts"
 import { audit } from "./commands/Audit.ts"
 import { completion } from "./commands/Completion.ts"
@@ -33,7 +34,7 @@ export const root = Command.make("vpnmgr").pipe(
   ),
   Command.withSubcommands([
     { group: "Run", commands: [serve, agent, migrate, config, key, completion((): Command.Command.Any => root)] },
-    { group: "People", commands: [setup, login, logout, status, user, group] },
+    { group: "People", commands: [setup, login, logout, status, password, session, user, group, admin] },
     { group: "Traffic", commands: [node, token, inbound, subscription, spares] },
     { group: "Look back", commands: [audit, trafficReport, accessLog, quarantine, reportConflict] }
   ]),

@@ -86,7 +86,22 @@ describe("on a server, every command does what it says", () => {
     assert.match(await run("login", "ada", ...remote), /^Signed in to .* as ada \(superuser\)/)
     assert.match(await run("user", "list", "--url", url), /ada +superuser/)
     assert.match(await run("status", "--url", url), /you are +ada \(superuser\)/)
+    await run("session", "renew", "--url", url)
+    writeFileSync(join(directory, "new"), "another horse battery staple\n")
+    const changed = ["--current-password-file", "password", "--password-file", "new"]
+    assert.match(await run("password", "--url", url, ...changed), /^Your password is changed; 0 sessions ended/)
+    assert.match(await run("session", "list", "--url", url), / yes$/m)
     await run("logout", "--url", url)
+
+    const reset = await run("admin", "reset-password", "ada", "--generate")
+    const [, made] = /^password +(\S+) +\(shown this once\)$/m.exec(reset)!
+    writeFileSync(join(directory, "made"), made!)
+    const signedIn = ["--url", url, "--password-file", "made"]
+    await run("login", "ada", ...signedIn)
+    const { items: sessions } = await json<Page>("session", "list", "--user", "ada")
+    assert.match(await run("session", "revoke", sessions[0]!.id, "--yes"), /is revoked/)
+    await run("login", "ada", ...signedIn)
+    assert.strictEqual(await run("session", "revoke-all", "ada", "--yes"), "1 session ended.\n")
 
     await run("group", "create", "basic", "--max-traffic", "1TB", "--max-speed", "50Mbit")
     await run("group", "change", "basic", "--max-traffic", "unlimited", "--traffic-reset-period", "P1M")

@@ -34,7 +34,8 @@ export const setup = Command.make(
   ])
 )
 
-const remoteOnly = Effect.gen(function* () {
+/** The server named with `--url`; fails without. */
+export const remoteOnly = Effect.gen(function* () {
   const { remoteUrl } = yield* Effect.promise(() => import("../client/Connection.ts"))
   const url = yield* remoteUrl
   return url ?? (yield* failed("name the server with --url; on its own host no sign-in is needed"))
