@@ -13,6 +13,22 @@ const filters = {
   ...Inputs.between
 }
 
+interface Filters {
+  readonly actor: string | undefined
+  readonly action: string | undefined
+  readonly targetType: string | undefined
+  readonly target: string | undefined
+  readonly from: number | undefined
+  readonly to: number | undefined
+}
+
+const queryOf = ({ actor, target, targetType, ...rest }: Filters) => ({
+  ...rest,
+  actor_id: actor,
+  target_type: targetType,
+  target_id: target
+})
+
 const list = Verb.list("list", {
   description: "List who changed what, newest first",
   examples: [
@@ -20,11 +36,7 @@ const list = Verb.list("list", {
     ["vpnmgr audit list --actor bob --action subscription.delete", "What somebody deleted"]
   ],
   flags: filters,
-  call: (client, { action, actor, from, target, targetType, to }, page) =>
-    client.audit.list({
-      query: { ...page, actor_id: actor, action, target_type: targetType, target_id: target, from, to },
-      ...both
-    }),
+  call: (client, given, page) => client.audit.list({ query: { ...page, ...queryOf(given) }, ...both }),
   columns: [
     ["when", (record) => Show.instant(record.timestamp)],
     ["actor", (record) => record.actorId],
@@ -34,8 +46,15 @@ const list = Verb.list("list", {
   none: "Nothing was changed."
 })
 
+const exported = Verb.exporting({
+  description: "Export the audit trail, newest first, as a stream",
+  examples: ["vpnmgr audit export --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --output january.ndjson"],
+  flags: filters,
+  call: (client, given, format) => client.audit.export({ query: { format, ...queryOf(given) } })
+})
+
 /** The noun with its verbs. */
 export const audit = Command.make("audit").pipe(
   Command.withDescription("The trail of every change"),
-  Command.withSubcommands([list])
+  Command.withSubcommands([list, exported])
 )

@@ -40,17 +40,19 @@ const reasons: Readonly<Record<Usage.QuarantineReason, true>> = {
   never_linked: true
 }
 
+const filters = {
+  node: Inputs.optionalReference("node", "Only of this node"),
+  reason: Inputs.oneOf("reason", Object.keys(reasons) as Array<Usage.QuarantineReason>, "Only for this reason"),
+  state: Inputs.oneOf("state", ["open", "applied", "dismissed"], "Only what this became of"),
+  ...Inputs.between
+}
+
 const list = Verb.list("list", {
   description: "List reported traffic that was not counted, with the reason, newest first",
   examples: ["vpnmgr quarantine list --state open", "vpnmgr quarantine list --node 01994a40 --reason negative"],
-  flags: {
-    node: Inputs.optionalReference("node", "Only of this node"),
-    reason: Inputs.oneOf("reason", Object.keys(reasons) as Array<Usage.QuarantineReason>, "Only for this reason"),
-    state: Inputs.oneOf("state", ["open", "applied", "dismissed"], "Only what this became of"),
-    ...Inputs.between
-  },
-  call: (client, { from, node, reason, state, to }, page) =>
-    client.quarantine.list({ query: { ...page, node_id: node, reason, state, from, to }, ...both }),
+  flags: filters,
+  call: (client, { node, ...query }, page) =>
+    client.quarantine.list({ query: { ...page, ...query, node_id: node }, ...both }),
   columns: [
     ["id", (entry) => entry.id],
     ["received", (entry) => Show.instant(entry.receivedAt)],
@@ -61,6 +63,13 @@ const list = Verb.list("list", {
     ["state", (entry) => entry.state]
   ],
   none: "Everything that was reported was counted."
+})
+
+const exported = Verb.exporting({
+  description: "Export the quarantine, newest first, as a stream",
+  examples: ["vpnmgr quarantine export --state open --format csv"],
+  flags: filters,
+  call: (client, { node, ...query }, format) => client.quarantine.export({ query: { format, ...query, node_id: node } })
 })
 
 const it = { id: Inputs.id("quarantined entry", "quarantine list") }
@@ -103,5 +112,5 @@ const dismiss = Verb.verb("dismiss", {
 /** The noun with its verbs. */
 export const quarantine = Command.make("quarantine").pipe(
   Command.withDescription("Reported traffic that was not counted"),
-  Command.withSubcommands([list, show, apply, dismiss])
+  Command.withSubcommands([list, exported, show, apply, dismiss])
 )

@@ -47,16 +47,25 @@ const reports = Verb.list("list", {
   none: "Nothing was reported."
 })
 
+const exportedReports = Verb.exporting({
+  description: "Export single reports of traffic, newest first, as a stream",
+  examples: ["vpnmgr traffic-report export --node 01994a40 --format csv --output reports.csv"],
+  flags: places,
+  call: (client, given, format) => client.trafficReports.export({ query: { format, ...placesOf(given) } })
+})
+
 /** The noun with its verbs. */
 export const trafficReport = Command.make("traffic-report").pipe(
   Command.withDescription("What nodes counted, interval by interval"),
-  Command.withSubcommands([reports])
+  Command.withSubcommands([reports, exportedReports])
 )
+
+const uses = { ...places, token: Inputs.optionalId("token", "Only what was reported with this node token") }
 
 const log = Verb.list("list", {
   description: "List spans of use, newest first: who used what inbound when, never from where",
   examples: ["vpnmgr access-log list --node 01994a40 --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z"],
-  flags: { ...places, token: Inputs.optionalId("token", "Only what was reported with this node token") },
+  flags: uses,
   call: (client, { token, ...given }, page) =>
     client.accessLog.list({ query: { ...page, ...placesOf(given), auth_token_id: token }, ...both }),
   columns: [
@@ -70,10 +79,18 @@ const log = Verb.list("list", {
   none: "Nothing was used."
 })
 
+const exportedLog = Verb.exporting({
+  description: "Export spans of use, newest first, as a stream",
+  examples: ["vpnmgr access-log export --subscription 01994a43 --output uses.ndjson"],
+  flags: uses,
+  call: (client, { token, ...given }, format) =>
+    client.accessLog.export({ query: { format, ...placesOf(given), auth_token_id: token } })
+})
+
 /** The noun with its verbs. */
 export const accessLog = Command.make("access-log").pipe(
   Command.withDescription("Spans of use, without addresses"),
-  Command.withSubcommands([log])
+  Command.withSubcommands([log, exportedLog])
 )
 
 const conflicts = Verb.list("list", {

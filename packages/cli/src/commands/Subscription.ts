@@ -45,7 +45,7 @@ const sorts = [
   "-expires_at"
 ] as const satisfies ReadonlyArray<SubscriptionList.Sort>
 
-/** What narrows a list, and an export of it. */
+/** What narrows and sorts a list, and an export of it. */
 const filters = {
   state: Inputs.oneOf("state", ["active", "suspended", "expired", "over_limit"], "Only in this state"),
   owner: Inputs.optionalReference("user", "Only of this owner; none: those without one", "owner").pipe(
@@ -54,7 +54,8 @@ const filters = {
   inbound: Inputs.optionalReference("inbound", "Only linked to this inbound"),
   node: Inputs.optionalReference("node", "Only linked to an inbound of this node"),
   expiresBefore: Inputs.moment("expires-before", "Only what ends before"),
-  search: Inputs.text("search", "text", "Only with this in the title or the description, or at the id's beginning")
+  search: Inputs.text("search", "text", "Only with this in the title or the description, or at the id's beginning"),
+  sort: Inputs.oneOf("sort", sorts, "By what; - before it descends, written --sort=-title")
 }
 
 interface Filters {
@@ -79,7 +80,7 @@ const list = Verb.list("list", {
     ["vpnmgr subscription list --state over_limit --sort=-created_at", "Who ran dry, the newest first"],
     ["vpnmgr subscription list --all --json", "Every one, one a line"]
   ],
-  flags: { ...filters, sort: Inputs.oneOf("sort", sorts, "By what; - before it descends, written --sort=-title") },
+  flags: filters,
   call: (client, given, page) => client.subscriptions.list({ query: { ...page, ...queryOf(given) }, ...both }),
   columns: [
     ["id", (each) => each.id],
@@ -90,6 +91,16 @@ const list = Verb.list("list", {
     ["expires", (each) => Show.instant(each.expiresAt)]
   ],
   none: "There are no subscriptions. `vpnmgr subscription create` makes one."
+})
+
+const exported = Verb.exporting({
+  description: "Export subscriptions: all that the list would show, as a stream",
+  examples: [
+    ["vpnmgr subscription export --format csv --output subscriptions.csv", "For a spreadsheet"],
+    "vpnmgr subscription export --state over_limit"
+  ],
+  flags: filters,
+  call: (client, given, format) => client.subscriptions.export({ query: { format, ...queryOf(given) } })
 })
 
 const show = Verb.verb("show", {
@@ -191,6 +202,7 @@ export const subscription = Command.make("subscription").pipe(
   Command.withSubcommands([
     create,
     list,
+    exported,
     show,
     change,
     setInbounds,

@@ -2,6 +2,7 @@
  * The shape of a command that asks the API: what it is given, which call it makes of that, how the answer reads. Every
  * noun's commands are made here, so that names, prefixes, `--json`, versions and confirmations are the same for all.
  */
+import type { Stream } from "effect"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import type { HttpClientResponse } from "effect/http"
@@ -204,3 +205,51 @@ const printItems = (response: HttpClientResponse.HttpClientResponse) =>
       }
     )
   )
+
+/** What an export is made of. */
+export interface ExportOptions<C extends Config> extends Words {
+  /** What narrows it, as it narrows the list. */
+  readonly flags: C
+  readonly call: (
+    client: Connection["client"],
+    given: Given<C>,
+    format: Format
+  ) => Effect.Effect<Stream.Stream<Uint8Array, unknown>, unknown>
+}
+
+const formats = ["ndjson", "csv"] as const
+type Format = (typeof formats)[number]
+
+const exportFlags = {
+  format: Inputs.oneOf("format", formats, "One JSON object a line (the default), or CSV with a header row"),
+  output: Inputs.file("output", "Write to a new file, which is there once it is whole, instead of to stdout")
+}
+
+/** Makes a command `export` that streams a whole list to stdout or to a file. */
+export const exporting = <const C extends Config>(options: ExportOptions<C>) => {
+  const flags = { ...options.flags, ...exportFlags } as C
+  return described(
+    Command.make("export", flags, (typed) => {
+      const { format = "ndjson", output, ...given } = typed as Typed<C> & Exporting
+      return withServer((connection) =>
+        prepared(connection, given as unknown as Typed<C>, (resolved) =>
+          Effect.gen(function* () {
+            const Sink = yield* Effect.promise(() => import("../output/Sink.ts"))
+            const bytes = yield* options.call(connection.client, resolved, format)
+            if (output === undefined) return yield* Sink.toStdout(bytes, format)
+            const size = yield* Sink.toFile(bytes, output)
+            yield* Console.log(
+              (yield* Json) ? JSON.stringify({ file: output, size }) : `${size} bytes are in ${output}.`
+            )
+          })
+        )
+      )
+    }),
+    options
+  )
+}
+
+interface Exporting {
+  readonly format: Format | undefined
+  readonly output: string | undefined
+}
