@@ -62,6 +62,9 @@ NAMES = {
 # Headers that make most requests fail when they are made up; sent now and then.
 RARE_HEADERS = {"if-match", "vpnmgr-act-for", "idempotency-key"}
 
+# What can be done once to a thing, besides deleting it.
+SPENDS = re.compile(r"revoke|quarantine\.(apply|dismiss)")
+
 # Changes that a refused request may make, by operation.
 ALLOWED = {
     "node.reports": {"report_conflict": "a batch that contradicts an applied one is kept aside and audited", "audit_log": "the same"},
@@ -124,7 +127,7 @@ class Fuzzer:
     def one(self, noun):
         whose = "own"
         if noun == "inbounds":
-            return self.world.inbound
+            return self.random.choice(self.world.inbounds)
         if noun == "nodes" and self.random.random() < 0.7:
             return self.world.node
         if noun in OWNED and self.random.random() < 0.1:
@@ -162,7 +165,11 @@ class Fuzzer:
 
     def shape(self, case, name, is_valid):
         """What an operation needs beyond its schema: credentials that are right, and a port nobody has."""
-        if not is_valid or not isinstance(case.body, dict) or self.random.random() < 0.3:
+        if not is_valid or not isinstance(case.body, dict):
+            return
+        if name == "session.changePassword":
+            case.body = {"current_password": PASSWORD, "new_password": PASSWORD}
+        if self.random.random() < 0.3:
             return
         if name == "session.signIn":
             case.body = {"username": self.world.other["username"], "password": PASSWORD}
@@ -200,9 +207,9 @@ class Fuzzer:
         """Keeps the pools and the actor's session good for the next case."""
         ident = (case.path_parameters or {}).get("id")
         if response.status_code == 404 or (response.status_code < 300 and case.method in ("DELETE", "POST", "PUT")):
-            if ident is not None and (response.status_code == 404 or case.method == "DELETE" or "revoke" in name):
+            if ident is not None and (response.status_code == 404 or case.method == "DELETE" or SPENDS.search(name)):
                 self.world.gone(ident)
-        changes_people = name.split(".")[0] in ("session", "users", "nodes") and case.method != "GET"
+        changes_people = name.split(".")[0] in ("session", "sessions", "users", "nodes") and case.method != "GET"
         is_refused = response.status_code == 401 and self.expected(name) not in ("401",)
         if (changes_people and response.status_code < 300) or is_refused:
             if not self.world.is_signed_in():
@@ -254,7 +261,9 @@ def main():
     parser.add_argument("--only", action="append", default=[])
     options = parser.parse_args()
 
-    schema = schemathesis.openapi.from_url(f"{options.url}/openapi.json")
+    rejections = ["400", "401", "403", "404", "409", "412", "413", "415", "422", "429"]
+    config = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": rejections}}})
+    schema = schemathesis.openapi.from_url(f"{options.url}/openapi.json", config=config)
     world = World(options.url, os.environ["FUZZ_TOKEN"], options.role, options.seed)
     changes = Changes(os.environ["FUZZ_DATABASE_URL"])
     fuzzer = Fuzzer(world, changes, options.role, permissions(os.environ["FUZZ_TABLE"]), options.seed)

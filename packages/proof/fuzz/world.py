@@ -3,12 +3,18 @@
 import itertools
 import random
 import secrets
+from datetime import datetime, timedelta, timezone
 
 import requests
 
 PASSWORD = "twelve characters and more"
 PROTOCOL = {"vpnmgr-protocol": "1.0"}
-OWNED = {"subscriptions", "users"}
+SETTINGS = [
+    {"protocol": "vless", "server_name": "www.example.com"},
+    {"protocol": "shadowsocks"},
+    {"protocol": "hysteria2", "server_name": "node.example.com"},
+]
+OWNED = {"subscriptions", "users", "sessions"}
 
 
 class World:
@@ -25,12 +31,15 @@ class World:
         self.pools = {}
         self.node = self.made("nodes", {"description": "the run's"})["id"]
         self.key = self.made(f"nodes/{self.node}/tokens")["key"]
-        self.inbound = self.made("inbounds", self.inbound_draft())["id"]
+        self.inbounds = [self.made("inbounds", self.inbound_draft(settings))["id"] for settings in SETTINGS]
         self.other = self.person("operator")
         self.operator = self.person("operator")
         self.actor = self.person("superuser") if role == "superuser" else self.operator
         self.token = None
         self.sign_in()
+        for whose in ("own", "others", "unowned"):
+            self.thing("subscriptions", whose)
+        self.report_use()
 
     def name(self, what):
         return f"{what}-{self.run}-{next(self.numbers)}"
@@ -69,13 +78,41 @@ class World:
         path = "/node/v1/state" if self.role == "node" else "/api/v1/session"
         return self.ask("GET", path, token=self.token, headers=PROTOCOL).status_code != 401
 
-    def inbound_draft(self):
+    def report(self, seq, entries):
+        """Sends a batch as the node."""
+        now = datetime.now(timezone.utc)
+        batch = {
+            "spool": "0199f3f0-5a7e-7cc3-8a11-3a8b5f1d2c4f",
+            "seq": seq,
+            "from": (now - timedelta(seconds=2)).isoformat(),
+            "to": now.isoformat(),
+            "entries": entries,
+        }
+        body = {"batch": batch, "sent_at": now.isoformat(), "lowest": 1, "agent_version": "1", "plane_version": None}
+        return self.ask("POST", "/node/v1/reports", body, self.key, PROTOCOL)
+
+    def report_use(self):
+        """Reports some bytes of every credential that may use the node, so that there are records to list."""
+        state = self.ask("GET", "/node/v1/state", token=self.key, headers=PROTOCOL).json()
+        entries = [
+            {"credential": credential["ref"], "inbound": inbound, "bytes_up": 1000, "bytes_down": 2000}
+            for credential in state["credentials"]
+            for inbound in credential["open"]
+        ]
+        answered = self.report(next(self.numbers), entries)
+        if not entries or answered.status_code != 200:
+            raise RuntimeError(f"use was not reported: {answered.status_code} {answered.text}")
+
+    def newest(self, items):
+        return self.ask("GET", f"/api/v1/{items}?limit=1").json()["items"][0]["id"]
+
+    def inbound_draft(self, settings):
         port = 10_000 + next(self.numbers)
         return {
             "node_id": self.node,
             "host": "vpn.example.com",
             "port": port,
-            "settings": {"protocol": "shadowsocks"},
+            "settings": settings,
         }
 
     def owner(self, whose):
@@ -84,12 +121,17 @@ class World:
     def make(self, noun, whose):
         """Makes one, over the API as a superuser."""
         if noun == "subscriptions":
-            draft = {"title": self.name("title"), "owner_id": self.owner(whose), "inbound_ids": [self.inbound]}
+            draft = {"title": self.name("title"), "owner_id": self.owner(whose), "inbound_ids": self.inbounds}
             return self.made("subscriptions", draft)["id"]
         if noun == "users":
             if whose == "own" and self.role == "operator":
                 return self.actor["id"]
             return self.person("operator")["id"]
+        if noun == "sessions":
+            account = {"own": self.actor, "others": self.other, "unowned": self.person("superuser")}[whose]
+            self.made("session", {"username": account["username"], "password": account["password"]})
+            listed = self.ask("GET", f"/api/v1/sessions?user_id={account['id']}&limit=200").json()
+            return listed["items"][-1]["id"]
         if noun == "groups":
             return self.made("groups", {"name": self.name("group")})["id"]
         if noun == "nodes":
@@ -97,7 +139,16 @@ class World:
         if noun == "node-tokens":
             return self.made(f"nodes/{self.node}/tokens")["id"]
         if noun == "inbounds":
-            return self.made("inbounds", self.inbound_draft())["id"]
+            return self.made("inbounds", self.inbound_draft(self.random.choice(SETTINGS)))["id"]
+        entry = {"credential": 2**31 - 1, "inbound": 1, "bytes_up": 1, "bytes_down": 1}
+        if noun == "quarantine":
+            self.report(next(self.numbers), [entry])
+            return self.newest("quarantine")
+        if noun == "report-conflicts":
+            seq = next(self.numbers)
+            for down in (1, 2):
+                self.report(seq, [{**entry, "bytes_down": down}])
+            return self.newest("report-conflicts")
         return None
 
     def thing(self, noun, whose="own"):

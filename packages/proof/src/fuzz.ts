@@ -35,7 +35,9 @@ const said = ({ answer, check, count, detail, operation, request }: Python.Failu
     `${operation}: ${check}, ${count} times`,
     ...detail.split("\n").slice(0, 12),
     ...(request === undefined ? [] : [`asked: ${request}`, `answered: ${answer}`])
-  ].join("\n         ")
+  ]
+    .map((line) => line.slice(0, 600))
+    .join("\n         ")
 
 const asRole = async (python: string, role: Python.Role, directory: string, report: Report.Report) => {
   const target = await Target.open(directory, role)

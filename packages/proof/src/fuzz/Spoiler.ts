@@ -1,7 +1,5 @@
-/** The control of the fuzz run: a proxy that lets everything through but spoils three answers, each in another way. */
-import { once } from "node:events"
-import { createServer, type IncomingMessage } from "node:http"
-import type { AddressInfo } from "node:net"
+/** The control of the fuzz run: a proxy that lets everything through but spoils some answers, each in its own way. */
+import * as Proxy from "./Proxy.ts"
 
 /** What it spoils, as the run must name it. */
 export const planted = [
@@ -14,24 +12,10 @@ export const planted = [
 /** The operations that a control needs. */
 export const operations: ReadonlyArray<string> = [...new Set(planted.map((name) => name.split(" ")[0]!))]
 
-export interface Spoiler {
-  readonly url: string
+export interface Spoiler extends Proxy.Proxy {
+  /** How many answers it has spoilt. */
   readonly spoilt: () => number
-  readonly close: () => void
 }
-
-const hopByHop = new Set(["connection", "content-length", "host", "transfer-encoding"])
-
-const bodyOf = async (request: IncomingMessage) => {
-  const chunks: Array<Uint8Array> = []
-  for await (const chunk of request) chunks.push(chunk as Uint8Array)
-  return Buffer.concat(chunks)
-}
-
-const forwarded = ({ headers }: IncomingMessage) =>
-  Object.entries(headers).flatMap(([name, value]): Array<[string, string]> =>
-    hopByHop.has(name) || value === undefined ? [] : [[name, String(value)]]
-  )
 
 /** Starts it in front of a server. `token` is a superuser's: what changes behind a refusal is done with it. */
 export const start = async (url: string, token: string): Promise<Spoiler> => {
@@ -45,9 +29,8 @@ export const start = async (url: string, token: string): Promise<Spoiler> => {
       body: JSON.stringify({ name: `planted ${(count += 1)}` })
     })
 
-  /** The status and the body as they are sent on. */
-  const spoil = async (method: string, path: string, status: number, text: string): Promise<[number, string]> => {
-    if (!/^\/api\/v1\/groups\/[^/]+$/.test(path)) return [status, text]
+  const spoil = async ({ method, status, text }: Proxy.Exchange): Promise<readonly [number, string]> => {
+    spoilt += 1
     const turn = (count += 1) % 2 === 0
     if (method === "GET" && status === 200) return [status, text.replace(/"created_at":"[^"]*"/, '"created_at":7')]
     if (method === "PATCH" && status >= 400 && turn) return [418, text]
@@ -56,22 +39,8 @@ export const start = async (url: string, token: string): Promise<Spoiler> => {
     return [status, text]
   }
 
-  const server = createServer(async (request, response) => {
-    const { method = "GET", url: target = "/" } = request
-    const body = await bodyOf(request)
-    const answered = await fetch(`${url}${target}`, {
-      method,
-      headers: forwarded(request),
-      ...(body.length > 0 && method !== "GET" ? { body } : {})
-    })
-    const text = await answered.text()
-    const [status, sent] = await spoil(method, target.split("?")[0]!, answered.status, text)
-    if (status !== answered.status || sent !== text) spoilt += 1
-    const headers = [...answered.headers].filter(([name]) => !hopByHop.has(name) && name !== "content-encoding")
-    response.writeHead(status, Object.fromEntries(headers)).end(sent)
+  const proxy = await Proxy.start(url, {
+    on: (exchange) => (/^\/api\/v1\/groups\/[^/]+$/.test(exchange.path) ? spoil(exchange) : undefined)
   })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}`, spoilt: () => spoilt, close: () => void server.close() }
+  return { ...proxy, spoilt: () => spoilt }
 }

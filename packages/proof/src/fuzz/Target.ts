@@ -23,15 +23,19 @@ export interface Target {
 
 export const username = "root"
 
-/** Starts both. `env` are further settings of the server. */
-export const open = async (
-  directory: string,
-  name: string,
-  env: Readonly<Record<string, string>> = {}
-): Promise<Target> => {
+export interface Options {
+  /** Further settings of the server. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Further settings of PostgreSQL. */
+  readonly postgres?: Readonly<Record<string, string>>
+}
+
+/** Starts both. */
+export const open = async (directory: string, name: string, options: Options = {}): Promise<Target> => {
+  const { env = {}, postgres = {} } = options
   const home = join(directory, name)
   await mkdir(home, { recursive: true })
-  const database = await Database.start({ durable: false })
+  const database = await Database.start({ durable: false, settings: postgres })
   const encryptionKey = randomBytes(32).toString("base64")
   const password = randomBytes(15).toString("base64url")
   const server = await Server.make({ main: cliMain, databaseUrl: database.url, encryptionKey, directory: home, env })

@@ -1,0 +1,73 @@
+/** Gathers what must be found nowhere: out of every request and every answer that passes by, by the name of its field. */
+import type { Exchange } from "./Proxy.ts"
+
+export interface Harvest {
+  /** What a secret is, by the secret. */
+  readonly secrets: Map<string, string>
+  /** What was also sent where anything may stand: a fuzzer likes to send the same text in many places. */
+  readonly ordinary: Set<string>
+}
+
+/** With nothing in it yet. */
+export const make = (): Harvest => ({ secrets: new Map(), ordinary: new Set() })
+
+/** Fields of bodies that hold a secret, wherever they are. */
+const secretFields = /password|secret|^key$|private_key|^token$|^psk$|^uuid$|server_key|user_key/
+
+/** Long and varied enough that finding it means something. */
+const isTelling = (text: string) => text.length >= 12 && new Set(text).size >= 8
+
+/** Walks a body; `where` names the route in what it finds. */
+export const fromBody = (harvest: Harvest, where: string, value: unknown, name = ""): void => {
+  if (typeof value === "string") {
+    if (!isTelling(value)) return
+    if (secretFields.test(name)) harvest.secrets.set(value, `${name} of ${where}`)
+    else harvest.ordinary.add(value)
+  } else if (Array.isArray(value)) for (const child of value) fromBody(harvest, where, child, name)
+  else if (typeof value === "object" && value !== null)
+    for (const [key, child] of Object.entries(value)) fromBody(harvest, where, child, key)
+}
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+
+/** Takes what one exchange shows: fields, bearer tokens with their signatures, links. */
+export const fromExchange = (harvest: Harvest, exchange: Exchange): void => {
+  const { method, path, query, requestBody, requestHeaders, text } = exchange
+  const { ordinary, secrets } = harvest
+  const where = `${method} ${path.replaceAll(uuid, ":id")}`
+  for (const body of [requestBody, text]) fromBody(harvest, where, parsed(body))
+  for (const value of new URLSearchParams(query).values()) ordinary.add(value)
+  const [scheme, token] = (requestHeaders.authorization ?? "").split(" ")
+  if (scheme === "Bearer" && token !== undefined && isTelling(token)) {
+    secrets.set(token, "a bearer token")
+    const signature = token.split(".")[2]
+    if (signature !== undefined && isTelling(signature)) secrets.set(signature, "the signature of a session token")
+  }
+  for (const [, link] of text.matchAll(/"config_path":"\/s\/([^"]+)"/g)) secrets.set(link!, "a link")
+}
+
+/** What must be found nowhere. */
+export const secret = ({ ordinary, secrets }: Harvest): ReadonlyMap<string, string> =>
+  new Map([...secrets].filter(([text]) => !ordinary.has(text)))
+
+/** A secret as it may be written: as it is, quoted, in a URL, as bytes in hex and in both kinds of base64. */
+export const forms = (secret: string): ReadonlyArray<string> => {
+  const bytes = Buffer.from(secret, "utf8")
+  const decoded = /^[A-Za-z0-9+/_-]{20,}={0,2}$/.test(secret) ? [Buffer.from(secret, "base64")] : []
+  const compact = /^[0-9a-f-]{36}$/.test(secret) ? [secret.replaceAll("-", "")] : []
+  const written = [bytes, ...decoded].flatMap((each) => [
+    each.toString("hex"),
+    each.toString("base64").replace(/=+$/, ""),
+    each.toString("base64url")
+  ])
+  const all = [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed()), ...written]
+  return [...new Set([...all, ...compact])].filter((form) => form.length >= 12 && !/[\n\r\0]/.test(form))
+}
