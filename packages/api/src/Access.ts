@@ -24,13 +24,23 @@ export class CurrentSession extends Context.Service<CurrentSession, { readonly i
 /** The header in which a superuser names the operator it acts for, by the user's id. */
 export const actForHeader = "vpnmgr-act-for"
 
+/** The header under which a POST may be sent again without being done again. */
+export const idempotencyKeyHeader = "idempotency-key"
+
+/** Whether an operation takes an idempotency key: every POST of a person but those about the session itself. */
+export const takesKey = (method: string, path: string): boolean =>
+  method.toUpperCase() === "POST" && path.startsWith("/api/v1/") && !/^\/api\/v1\/(session|setup)(\/|$)/.test(path)
+
+/** The header that says of an answer that it was given before: `true`. */
+export const replayedHeader = "idempotency-replayed"
+
 /** A person's token from `POST /api/v1/session`; a superuser's may come with `actForHeader`. */
 export class SignedIn extends HttpApiMiddleware.Service<
   SignedIn,
   { provides: Actor.Actor | CurrentSession; requires: never }
 >()("@vpnmgr/api/SignedIn", {
   security: { token: HttpApiSecurity.bearer },
-  error: [Problem.Unauthorized, Problem.Forbidden, Problem.Invalid, Problem.Unavailable]
+  error: [Problem.Unauthorized, Problem.Forbidden, Problem.Invalid, ...Problem.repeating, Problem.Unavailable]
 }) {}
 
 /** The node a request comes from, by its token, and the version of the node protocol its agent speaks. */

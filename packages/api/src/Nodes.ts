@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Id, Node, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
-import { describe } from "./Operation.ts"
+import { describe, ShownOnce } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
 import * as Version from "./Version.ts"
@@ -22,8 +22,8 @@ export const NewNode = Wire.struct({
   linkSpeed: Schema.optionalKey(linkSpeed)
 })
 
-/** A token with its key, which is shown this once. */
-export const NewNodeToken = Wire.struct({ ...Node.NodeToken.to.fields, key: Schema.String })
+/** A token with its key, which is shown this once: null when the answer is repeated. */
+export const NewNodeToken = Wire.struct({ ...Node.NodeToken.to.fields, key: Schema.NullOr(Schema.String) })
 
 const params = { id: Id.Uuid }
 
@@ -83,9 +83,14 @@ export class Nodes extends HttpApiGroup.make("nodes")
       params,
       success: NewNodeToken.pipe(HttpApiSchema.status(201)),
       error: Problem.changing
-    }).annotateMerge(
-      describe("Create a node token", "Answers its key (32 characters) this once; it is good until it is revoked.")
-    ),
+    })
+      .annotateMerge(
+        describe(
+          "Create a node token",
+          "Answers its key (32 characters) this once; it is good until it is revoked. Repeated under an Idempotency-Key, the key is null."
+        )
+      )
+      .annotate(ShownOnce, ["key"]),
     HttpApiEndpoint.get("listTokens", "/nodes/:id/tokens", {
       params,
       success: Wire.struct({ items: Schema.Array(Node.NodeToken) }),

@@ -90,6 +90,17 @@ export class BatchConflict extends HttpApiError.Problem<BatchConflict>()(
   fields("batch_conflict")
 ) {}
 
+/** 409: a request with the same `Idempotency-Key` has not been answered yet; `Retry-After` says when to ask again. */
+export class RequestInProgress extends HttpApiError.Problem<RequestInProgress>()(
+  "RequestInProgress",
+  declare("request_in_progress", 409, "A request with this key is in progress"),
+  {
+    ...fields("request_in_progress"),
+    /** Seconds. */
+    retry_after: Schema.Int
+  }
+) {}
+
 /** 412: it was changed since it was read: its version is none of those in `If-Match`. */
 export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>()(
   "PreconditionFailed",
@@ -128,6 +139,13 @@ export class Invalid extends HttpApiError.Problem<Invalid>()(
   fields("invalid")
 ) {}
 
+/** 422: another request was answered under the same `Idempotency-Key`. */
+export class IdempotencyKeyReused extends HttpApiError.Problem<IdempotencyKeyReused>()(
+  "IdempotencyKeyReused",
+  declare("idempotency_key_reused", 422, "The key belongs to another request"),
+  fields("idempotency_key_reused")
+) {}
+
 /** 429: too many of these at once; `Retry-After` says for how many seconds to wait. */
 export class TooMany extends HttpApiError.Problem<TooMany>()("TooMany", declare("too_many", 429, "Too many requests"), {
   ...fields("too_many"),
@@ -162,6 +180,9 @@ export const changing = [Forbidden, NotFound, AlreadyExists, Invalid] as const
 /** What an operation may answer that changes or removes something with a version: it honours `If-Match`. */
 export const editing = [...changing, PreconditionFailed] as const
 
+/** What a POST with an `Idempotency-Key` may answer. */
+export const repeating = [Malformed, RequestInProgress, IdempotencyKeyReused] as const
+
 /** Every code, for the pages that `type` points to. */
 export const all = [
   Malformed,
@@ -173,11 +194,13 @@ export const all = [
   NotFound,
   AlreadyExists,
   BatchConflict,
+  RequestInProgress,
   PreconditionFailed,
   SpoolRewound,
   TooLarge,
   UnsupportedMediaType,
   Invalid,
+  IdempotencyKeyReused,
   TooMany,
   Internal,
   Unavailable

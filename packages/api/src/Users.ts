@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Id, Instant, Limits, User, Wire } from "@vpnmgr/core"
 import { NewPassword, SignedIn } from "./Access.ts"
-import { describe } from "./Operation.ts"
+import { describe, ShownOnce } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
 import * as Version from "./Version.ts"
@@ -93,12 +93,14 @@ export class Users extends HttpApiGroup.make("users")
       payload: PasswordReset,
       success: PasswordGiven,
       error: Problem.changing
-    }).annotateMerge(
-      describe(
-        "Give a user another password",
-        "For superusers: the one given (12 to 256 characters), or a random one that is shown once. Ends all sessions of the user."
+    })
+      .annotateMerge(
+        describe(
+          "Give a user another password",
+          "For superusers: the one given (12 to 256 characters), or a random one that is shown once. Ends all sessions of the user."
+        )
       )
-    ),
+      .annotate(ShownOnce, ["password"]),
     HttpApiEndpoint.post("reset", "/:id/reset", {
       params,
       success: Version.of(UserView),

@@ -48,6 +48,21 @@ describe("The contract", () => {
     assert.property(readable.operation.responses["200"]!.headers, "etag")
   })
 
+  it("lets every POST of a person be sent again, and nothing else", () => {
+    let takers = 0
+    for (const { name, operation } of operations) {
+      const takes = operation.parameters.some((parameter) => parameter.name === "idempotency-key")
+      const isPersons = name.startsWith("post /api/v1/") && !/^post \/api\/v1\/(session|setup)($|\/)/.test(name)
+      assert.strictEqual(takes, isPersons, name)
+      const problems = JSON.stringify(operation.responses)
+      assert.strictEqual(problems.includes("RequestInProgressEncoded"), takes, name)
+      assert.strictEqual(problems.includes("IdempotencyKeyReusedEncoded"), takes, name)
+      assert.strictEqual(problems.includes("idempotency-replayed"), takes, name)
+      if (takes) takers++
+    }
+    assert.isAbove(takers, 10)
+  })
+
   it("names everything in snake_case", () => {
     const names = new Set<string>()
     const walk = (value: unknown): void => {

@@ -5,6 +5,7 @@ import * as BucketStoreSuite from "./BucketStoreSuite.ts"
 import * as ConvergenceSuite from "./ConvergenceSuite.ts"
 import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
 import * as FleetSuite from "./FleetSuite.ts"
+import * as IdempotencyStoreSuite from "./IdempotencyStoreSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
 import * as NodeStateStoreSuite from "./NodeStateStoreSuite.ts"
 import * as QuarantineStoreSuite from "./QuarantineStoreSuite.ts"
@@ -22,6 +23,7 @@ import * as UserStoreSuite from "./UserStoreSuite.ts"
 export const suite = (name: string, stores: StoresLayer, capabilities: Capabilities): void => {
   TransactionSuite.suite(name, stores)
   SettingStoreSuite.suite(name, stores)
+  IdempotencyStoreSuite.suite(name, stores)
   AuditStoreSuite.suite(name, stores)
   UserStoreSuite.suite(name, stores)
   InventoryStoreSuite.suite(name, stores)

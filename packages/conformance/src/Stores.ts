@@ -3,6 +3,7 @@ import type {
   AuditLog,
   BucketStore,
   CredentialStore,
+  IdempotencyStore,
   InventoryStore,
   NodeStateStore,
   QuarantineStore,
@@ -23,6 +24,7 @@ export type Stores =
   | AuditLog.AuditStore
   | SettingStore.SettingStore
   | UserStore.UserStore
+  | IdempotencyStore.IdempotencyStore
   | InventoryStore.InventoryStore
   | SubscriptionStore.SubscriptionStore
   | CredentialStore.CredentialStore

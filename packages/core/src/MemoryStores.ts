@@ -6,6 +6,7 @@ import { Layer } from "effect"
 import * as AuditLog from "./memory/AuditLog.ts"
 import * as BucketStore from "./memory/BucketStore.ts"
 import * as CredentialStore from "./memory/CredentialStore.ts"
+import * as IdempotencyStore from "./memory/IdempotencyStore.ts"
 import * as InventoryStore from "./memory/InventoryStore.ts"
 import { Memory } from "./memory/Memory.ts"
 import * as NodeStateStore from "./memory/NodeStateStore.ts"
@@ -22,6 +23,7 @@ export const layer = Layer.mergeAll(
   Transaction.layer,
   AuditLog.layer,
   SettingStore.layer,
+  IdempotencyStore.layer,
   UserStore.layer,
   InventoryStore.layer,
   SubscriptionStore.layer,

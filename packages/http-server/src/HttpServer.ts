@@ -10,6 +10,7 @@ import type {
   Directory,
   Enforcer,
   Inbounds as Fleet,
+  IdempotencyStore,
   Inventory,
   NodeStates,
   Quarantine,
@@ -59,6 +60,7 @@ export type Needs =
   | Directory.Directory
   | Enforcer.Enforcer
   | Fleet.Inbounds
+  | IdempotencyStore.IdempotencyStore
   | Inventory.Inventory
   | NodeStates.NodeStates
   | Quarantine.Quarantine
@@ -66,6 +68,7 @@ export type Needs =
   | Sessions.Sessions
   | SettingStore.SettingStore
   | Spares.Spares
+  | Transaction.Transaction
   | UsageStore.UsageStore
 
 /** Sign-in, set-up and the polls, which all listeners share. */

@@ -4,6 +4,8 @@
  */
 import {
   type BucketStore,
+  Idempotency,
+  IdempotencyStore,
   Instant,
   Ledger,
   NodeStateStore,
@@ -76,5 +78,18 @@ export const sessions = Layer.effectDiscard(
   )
 )
 
+/** Answers that are dropped in one statement at most. */
+const forgotten = 1000
+
+/** Drops answers that may no longer be repeated, a bounded number at a time. */
+export const answers = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const store = yield* IdempotencyStore.IdempotencyStore
+    const drop = Effect.flatMap(Instant.now, (now) => store.forget(now - Idempotency.retention, forgotten))
+    const all = Effect.repeat(drop, { while: (count) => count === forgotten })
+    yield* Effect.forkScoped(every("dropping old answers", "10 minutes", all))
+  })
+)
+
 /** All of them. */
-export const layer = Layer.mergeAll(assigner, windows, spares, retention, sessions)
+export const layer = Layer.mergeAll(assigner, windows, spares, retention, sessions, answers)

@@ -1,6 +1,6 @@
 /** The middlewares of the contract, at work: problems, people's tokens, agents' keys. */
 import { Access, NodeProtocol, Problem } from "@vpnmgr/api"
-import { Actor, Inventory, NodeState } from "@vpnmgr/core"
+import { Actor, type IdempotencyStore, Inventory, NodeState, type Transaction } from "@vpnmgr/core"
 import { Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { ActingFor } from "./ActingFor.ts"
@@ -8,6 +8,7 @@ import * as Answer from "./Answer.ts"
 import * as IfMatch from "./IfMatch.ts"
 import { Policy } from "./Policy.ts"
 import * as Refusal from "./Refusal.ts"
+import * as Repeated from "./Repeated.ts"
 import * as Requests from "./Requests.ts"
 import { SignIn } from "./SignIn.ts"
 
@@ -41,19 +42,20 @@ const signedIn = Layer.effect(
   Effect.gen(function* () {
     const signIn = yield* SignIn
     const actingFor = yield* ActingFor
+    const once = yield* Repeated.make
     const identify = Effect.fnUntraced(function* (token: string) {
       if (token === "") return (yield* Requests.LocalListener) ? { actor: Actor.system, sessionId: null } : null
       return yield* signIn.identify(token)
     })
     return Access.SignedIn.of({
-      token: Effect.fnUntraced(function* (handler, { credential }) {
+      token: Effect.fnUntraced(function* (handler, { credential, endpoint }) {
         const identity = yield* Refusal.storing(identify(Redacted.value(credential)))
         if (identity === null) return yield* anonymous
         const { headers } = yield* HttpServerRequest.HttpServerRequest
         const named = headers[Access.actForHeader]
         const actor =
           named === undefined ? identity.actor : yield* Refusal.storeOnly(actingFor.become(identity.actor, named))
-        return yield* handler.pipe(
+        return yield* Refusal.storeOnly(once(handler, endpoint, actor)).pipe(
           Effect.provideService(Actor.Actor, actor),
           Effect.provideService(Access.CurrentSession, { id: identity.sessionId })
         )
@@ -98,4 +100,8 @@ const nodeSignedIn = Layer.effect(
 )
 
 /** All of them. */
-export const layer = Layer.mergeAll(problems, signedIn, nodeSignedIn)
+export const layer: Layer.Layer<
+  Access.Problems | Access.SignedIn | Access.NodeSignedIn,
+  never,
+  SignIn | ActingFor | Inventory.Inventory | IdempotencyStore.IdempotencyStore | Transaction.Transaction
+> = Layer.mergeAll(problems, signedIn, nodeSignedIn)

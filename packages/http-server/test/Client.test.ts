@@ -35,7 +35,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The typed 
 
       const node = yield* client.nodes.create({ payload: { linkSpeed: 10n ** 9n } })
       const { key } = yield* client.nodes.createToken({ params: { id: node.id } })
-      const agent = yield* Client.makeNode({ baseUrl, key: Redacted.make(key) })
+      const agent = yield* Client.makeNode({ baseUrl, key: Redacted.make(key!) })
       const state = yield* agent.state({ query: {} })
       assert.strictEqual(state?.protocol, "1.0")
       const { generation = "", revision = 0 } = state ?? {}

@@ -51,7 +51,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
       assert.deepStrictEqual(yield* ids({ active: true }), [])
       assert.deepStrictEqual(yield* ids({ active: false, limit: 1 }), [one.id])
       const { key } = yield* nodes.createToken({ params: { id: two.id } })
-      const agent = yield* anAgent(key)
+      const agent = yield* anAgent(key!)
       const now = Date.now()
       const batch = { spool: two.id, seq: 1, from: now - 1000, to: now, entries: [] }
       yield* agent.reports({ payload: { batch, sentAt: now, lowest: 1, agentVersion: "t", planeVersion: null } })
@@ -74,7 +74,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
         link_speed: { before: "1000000000", after: null }
       })
       const { key } = yield* nodes.createToken({ params: { id: made.id } })
-      const agent = yield* anAgent(key)
+      const agent = yield* anAgent(key!)
       const said = {
         generation: "g",
         revision: 1,
@@ -104,7 +104,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
       const { nodes, inbounds } = yield* superuser
       const { id } = yield* nodes.create({ payload: {} })
       const token = yield* nodes.createToken({ params: { id } })
-      const agent = yield* anAgent(token.key)
+      const agent = yield* anAgent(token.key!)
       yield* agent.state({ query: {} })
       const inbound = yield* inbounds.create({
         payload: { nodeId: id, host: "192.0.2.1", port: 1, settings: shadowsocks }
@@ -127,7 +127,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
       const { nodes } = yield* superuser
       const { id } = yield* nodes.create({ payload: {} })
       const [one, two] = [yield* nodes.createToken({ params: { id } }), yield* nodes.createToken({ params: { id } })]
-      const agents = [yield* anAgent(one.key), yield* anAgent(two.key)]
+      const agents = [yield* anAgent(one.key!), yield* anAgent(two.key!)]
       const state = (yield* agents[0]!.state({ query: {} }))!
       const have = { generation: state.generation, revision: state.revision, wait: 30 }
       const [first, second] = [

@@ -26,7 +26,7 @@ const arrange = Effect.gen(function* () {
   const inboundIds = [inbound.id]
   const own = yield* root.subscriptions.create({ payload: { ownerId: operator.id, inboundIds } })
   const others = yield* root.subscriptions.create({ payload: { inboundIds } })
-  const agent = yield* Client.makeNode({ baseUrl, key: Redacted.make(key) })
+  const agent = yield* Client.makeNode({ baseUrl, key: Redacted.make(key!) })
   const state = yield* agent.state({ query: {} })
   const credentials = (state?.credentials ?? []).filter(({ open }) => open.length > 0).map(({ ref }) => ref)
   const spool = crypto.randomUUID()

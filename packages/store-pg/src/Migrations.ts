@@ -12,6 +12,7 @@ import { statements as accounts } from "./migrations/0006_people.ts"
 import { statements as subscriptionList } from "./migrations/0007_subscription_list.ts"
 import { statements as fleet } from "./migrations/0008_fleet.ts"
 import { statements as records } from "./migrations/0009_records.ts"
+import { statements as manners } from "./migrations/0010_manners.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
@@ -22,7 +23,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0006_people": accounts,
   "0007_subscription_list": subscriptionList,
   "0008_fleet": fleet,
-  "0009_records": records
+  "0009_records": records,
+  "0010_manners": manners
 }
 
 const table = "migration"

@@ -3,6 +3,7 @@ import type {
   AuditLog,
   BucketStore,
   CredentialStore,
+  IdempotencyStore,
   InventoryStore,
   NodeStateStore,
   QuarantineStore,
@@ -21,6 +22,7 @@ import type { Listener } from "./Listener.ts"
 import * as PgAuditLog from "./PgAuditLog.ts"
 import * as PgBucketStore from "./PgBucketStore.ts"
 import * as PgCredentialStore from "./PgCredentialStore.ts"
+import * as PgIdempotencyStore from "./PgIdempotencyStore.ts"
 import * as PgInventoryStore from "./PgInventoryStore.ts"
 import * as PgNodeStateStore from "./PgNodeStateStore.ts"
 import * as PgQuarantineStore from "./PgQuarantineStore.ts"
@@ -37,6 +39,7 @@ export type Stores =
   | AuditLog.AuditStore
   | BucketStore.BucketStore
   | CredentialStore.CredentialStore
+  | IdempotencyStore.IdempotencyStore
   | InventoryStore.InventoryStore
   | NodeStateStore.NodeStateStore
   | QuarantineStore.QuarantineStore
@@ -55,6 +58,7 @@ export const layer = (
     PgTransaction.layer,
     PgAuditLog.layer,
     PgSettingStore.layer,
+    PgIdempotencyStore.layer,
     PgUserStore.layer,
     PgInventoryStore.layer,
     PgSubscriptionStore.layer,

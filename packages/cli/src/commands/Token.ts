@@ -32,7 +32,9 @@ const create = Verb.verb("create", {
     Effect.gen(function* () {
       if (output !== undefined && fs.existsSync(output)) return yield* failed(`${output} is there already`)
       const answer = yield* client.nodes.createToken({ params: { id: node }, ...both })
-      if (output !== undefined) yield* write(output, answer[0].key)
+      const { key } = answer[0]
+      if (key === null) return yield* failed("The key was shown before; revoke this token and create another")
+      if (output !== undefined) yield* write(output, key)
       return answer
     }),
   view: (token, _, { output }) =>

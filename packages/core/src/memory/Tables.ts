@@ -6,6 +6,7 @@ import { HashMap, Option } from "effect"
 import type { AccessRecord } from "../AccessLog.ts"
 import type { AuditRecord, Page } from "../AuditLog.ts"
 import * as Id from "../Id.ts"
+import type { Kept } from "../IdempotencyStore.ts"
 import type { Inbound } from "../Inbound.ts"
 import type { Instant } from "../Instant.ts"
 import type { Node, NodeToken } from "../Node.ts"
@@ -106,6 +107,8 @@ type Rows<V> = HashMap.HashMap<string, V>
 export interface Tables {
   lastNumber: number
   settings: Rows<string>
+  /** By actor and key. */
+  answers: Rows<Kept & { readonly at: Instant }>
   audit: Rows<AuditRecord>
   /** Without the deleted: in memory nothing refers to them but by id. */
   users: Rows<{ readonly user: User; readonly passwordHash: string }>
@@ -145,6 +148,7 @@ const none = <V>(): Rows<V> => HashMap.empty()
 export const empty = (): Tables => ({
   lastNumber: 0,
   settings: none(),
+  answers: none(),
   audit: none(),
   users: none(),
   usersByName: none(),
