@@ -1,7 +1,7 @@
 /** Subscriptions and everything that is done to them (`/api/v1/subscriptions`). */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { Id, Instant, Limits, Subscription, SubscriptionList, Verdict, Wire } from "@vpnmgr/core"
+import { Expiry, Id, Instant, Limits, Links, Period, Subscription, SubscriptionList, Verdict, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
 import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
@@ -63,7 +63,9 @@ const limits = {
   trafficResetPeriod: Schema.optionalKey(Limits.limitFields.trafficResetPeriod)
 }
 
-const inboundIds = Schema.Array(Id.Uuid).pipe(Schema.check(Schema.isMaxLength(1000)))
+const inboundIds = Schema.Array(Id.Uuid)
+  .pipe(Schema.check(Schema.isMaxLength(Links.most)))
+  .annotate({ description: `at most ${Links.most}` })
 
 const chosen = {
   ownerId: Schema.optionalKey(Schema.NullOr(Id.Uuid)),
@@ -113,7 +115,28 @@ const sort = Schema.optional(SubscriptionList.Sort).annotate({ description: "- i
 
 const listQuery = { ...filters, sort, ...Page.positionQuery }
 
+/** How long to put the end off, and from when: by default from the end while it is ahead, else from now. */
+export const Extension = Wire.struct({
+  period: Period.Period,
+  from: Schema.optionalKey(Expiry.From)
+})
+
+/** Subscriptions in one bulk change at most, of each kind. */
+export const bulk = 1000
+
+const some = Schema.Array(Id.Uuid)
+  .pipe(Schema.check(Schema.isMaxLength(bulk)))
+  .annotate({ description: `ids of subscriptions, at most ${bulk}` })
+
+/** Subscriptions to link to an inbound, and to unlink from it. */
+export const LinkChange = Wire.struct({ link: Schema.optionalKey(some), unlink: Schema.optionalKey(some) })
+
+/** What was not so before. */
+export const LinksChanged = Wire.struct({ linked: Schema.Array(Id.Uuid), unlinked: Schema.Array(Id.Uuid) })
+
 const params = { id: Id.Uuid }
+const linkParams = { id: Id.Uuid, inbound_id: Id.Uuid }
+const { inbound_id: _, ...filtersOfInbound } = filters
 const units =
   "max_traffic in bytes, max_speed in bit/s, traffic_reset_period as ISO 8601 duration; null = no restriction."
 
@@ -169,6 +192,17 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
     act("suspend", "Suspend a subscription", "Every node blocks it; its config answers 403."),
     act("resume", "Resume a subscription", "It is served again unless it is expired or over its limit."),
     act("reset", "Reset a subscription's usage", "Starts its window anew at this moment. Its owner's usage stays."),
+    HttpApiEndpoint.post("extend", "/:id/extend", {
+      params,
+      payload: Extension,
+      success: Version.of(SubscriptionView),
+      error: Problem.editing
+    }).annotateMerge(
+      describe(
+        "Extend a subscription",
+        "Puts its end off by period, an ISO 8601 duration: counted in the UTC calendar, days clamped to the month (31 January + P1M is 28 February), from its end (expiry) or from now; by default from its end while that is ahead, else from now. One that had expired is served again. A perpetual one is 422."
+      )
+    ),
     act(
       "rotate",
       "Rotate a subscription's address and credential",
@@ -179,7 +213,32 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
       payload: Wire.struct({ inboundIds }),
       success: Version.of(SubscriptionView),
       error: Problem.editing
-    }).annotateMerge(describe("Replace a subscription's inbounds")),
+    }).annotateMerge(
+      describe(
+        "Replace a subscription's inbounds",
+        `At most ${Links.most}. An operator may keep what is linked, and add active inbounds.`
+      )
+    ),
+    HttpApiEndpoint.put("link", "/:id/inbounds/:inbound_id", {
+      params: linkParams,
+      success: Version.of(SubscriptionView),
+      error: Problem.editing
+    }).annotateMerge(
+      describe(
+        "Link an inbound to a subscription",
+        `At most ${Links.most} are linked; an operator may add active ones. Nothing changes when it is linked already.`
+      )
+    ),
+    HttpApiEndpoint.delete("unlink", "/:id/inbounds/:inbound_id", {
+      params: linkParams,
+      success: Version.of(SubscriptionView),
+      error: Problem.editing
+    }).annotateMerge(
+      describe(
+        "Unlink an inbound from a subscription",
+        "Its node blocks it there. Nothing changes when it is not linked."
+      )
+    ),
     HttpApiEndpoint.get("usage", "/:id/usage", {
       params,
       query: { from: Schema.optional(Instant.Instant), to: Schema.optional(Instant.Instant) },
@@ -192,8 +251,29 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
       )
     )
   )
-  .middleware(SignedIn)
   .prefix("/api/v1/subscriptions")
+  .add(
+    HttpApiEndpoint.get("ofInbound", "/api/v1/inbounds/:id/subscriptions", {
+      params,
+      query: { ...filtersOfInbound, sort, ...Page.positionQuery },
+      success: Page.positionOf(SubscriptionSummary),
+      error: Problem.reading
+    }).annotateMerge(
+      describe("List an inbound's subscriptions", "As the list of subscriptions with inbound_id; an operator's own.")
+    ),
+    HttpApiEndpoint.post("linkInbound", "/api/v1/inbounds/:id/subscriptions", {
+      params,
+      payload: LinkChange,
+      success: LinksChanged,
+      error: Problem.changing
+    }).annotateMerge(
+      describe(
+        "Link an inbound to subscriptions",
+        `Links and unlinks up to ${bulk} each, all or nothing; answers those that changed. One that the actor does not know is 404. An operator may link active inbounds.`
+      )
+    )
+  )
+  .middleware(SignedIn)
   .annotateMerge(
     describe("Subscriptions", "One end-user's access each. To an operator, what belongs to others is not found.")
   ) {}

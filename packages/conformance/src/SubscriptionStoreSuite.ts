@@ -104,6 +104,43 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
+    it.effect("links one inbound to many and unlinks it from others at once, and makes what it changes newer", () =>
+      Effect.gen(function* () {
+        const subscriptions = yield* SubscriptionStore.SubscriptionStore
+        const node = yield* aNode()
+        const [inbound, other] = [yield* anInbound(node.id, 1), yield* anInbound(node.id, 2)]
+        const [fresh, linked, left, gone] = [
+          yield* aSubscription({ inboundIds: [other.id] }),
+          yield* aSubscription({ inboundIds: [inbound.id] }),
+          yield* aSubscription({ inboundIds: [inbound.id, other.id], updatedAt: noon + hour }),
+          yield* aSubscription()
+        ]
+        yield* subscriptions.delete(gone.id, noon)
+        const link = [fresh.id, linked.id, gone.id, anId()]
+        yield* subscriptions.linkInbound(inbound.id, { link, unlink: [left.id] }, noon + hour)
+        const all = [fresh.id, linked.id, left.id]
+        const after = new Map(
+          (yield* subscriptions.byIds([...all, gone.id, anId(), ...all])).map((each) => [each.id, each])
+        )
+        assert.strictEqual(after.size, 3)
+        assert.deepStrictEqual(
+          all.map((id) => [after.get(id)!.inboundIds, after.get(id)!.updatedAt]),
+          [
+            [[inbound.id, other.id].sort(), noon + hour],
+            [[inbound.id], noon],
+            [[other.id], noon + hour + 1]
+          ]
+        )
+        assert.deepStrictEqual(after.get(left.id), yield* subscriptions.get(left.id))
+        const late = [entry(left.credential, inbound.ref, 1n), entry(fresh.credential, inbound.ref, 1n)]
+        const { settlement } = yield* report({ node, spool: anId(), seq: 1, to: noon + 2 * hour, entries: late })
+        assert.deepStrictEqual(settlement!.quarantined, [])
+        yield* subscriptions.linkInbound(inbound.id, { link: [left.id], unlink: [] }, noon + 2 * hour)
+        assert.deepStrictEqual((yield* subscriptions.get(left.id))!.inboundIds, [inbound.id, other.id].sort())
+        assert.deepStrictEqual(yield* subscriptions.byIds([]), [])
+      })
+    )
+
     it.effect("remembers who owned it when", () =>
       Effect.gen(function* () {
         const subscriptions = yield* SubscriptionStore.SubscriptionStore

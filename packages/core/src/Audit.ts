@@ -17,23 +17,27 @@ export interface Change {
   readonly meta?: Record<string, Schema.Json>
 }
 
-/** Appends one record for the current actor. */
-export const record = Effect.fn("Audit.record")(function* (change: Change) {
+/** Appends one record each for the current actor, in the order given. */
+export const recordAll = Effect.fn("Audit.record")(function* (changes: ReadonlyArray<Change>) {
   const actor = yield* Actor
   const audit = yield* AuditStore
-  const now = yield* Instant.now
-  yield* audit.append([
-    {
-      id: yield* Id.makeAt(now),
-      timestamp: now,
+  const timestamp = yield* Instant.now
+  const ids = yield* Effect.replicateEffect(Id.makeAt(timestamp), changes.length)
+  yield* audit.append(
+    changes.map(({ action, targetType, targetId, meta = {} }, n) => ({
+      id: ids[n]!,
+      timestamp,
       actorId: actor.by ?? actor.id,
-      action: change.action,
-      targetType: change.targetType,
-      targetId: change.targetId,
-      meta: actor.by === undefined ? (change.meta ?? {}) : { ...change.meta, acting_for: actor.id }
-    }
-  ])
+      action,
+      targetType,
+      targetId,
+      meta: actor.by === undefined ? meta : { ...meta, acting_for: actor.id }
+    }))
+  )
 })
+
+/** Appends one record for the current actor. */
+export const record = (change: Change) => recordAll([change])
 
 /** What differs between two values of the same shape, in wire names: `{ field: { before, after } }`. */
 export const difference = <A extends Record<string, Schema.Json>>(before: A, after: A): Record<string, Schema.Json> =>

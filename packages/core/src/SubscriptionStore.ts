@@ -32,6 +32,17 @@ export class SubscriptionStore extends Context.Service<
     readonly get: (id: string) => Effect.Effect<Subscription | null, StoreError>
     /** A page of those the filter keeps, in the page's order; without the deleted. Each filter and order by index. */
     readonly list: (filter: Filter, page: Page) => Effect.Effect<ReadonlyArray<Subscription>, StoreError>
+    /** Those of these that are neither deleted nor unknown, at once. */
+    readonly byIds: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Subscription>, StoreError>
+    /**
+     * Links an inbound to some subscriptions and unlinks it from others, at once. Whoever it changes is updated `at`, or
+     * a millisecond after it was.
+     */
+    readonly linkInbound: (
+      inboundId: string,
+      change: { readonly link: ReadonlyArray<string>; readonly unlink: ReadonlyArray<string> },
+      at: Instant
+    ) => Effect.Effect<void, StoreError>
     /** Makes `inboundIds` the linked ones; what was ever linked is remembered for late reports. */
     readonly setInbounds: (
       id: string,

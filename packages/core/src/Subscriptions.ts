@@ -13,11 +13,13 @@ import { BucketStore } from "./BucketStore.ts"
 import type { NodeConvergence } from "./Convergence.ts"
 import { CredentialStore } from "./CredentialStore.ts"
 import { Forbidden, Invalid, NotFound, type Stale } from "./Failure.ts"
+import * as Expiry from "./Expiry.ts"
 import { Grain } from "./Grain.ts"
 import * as Id from "./Id.ts"
 import * as Instant from "./Instant.ts"
 import { InventoryStore } from "./InventoryStore.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Links from "./Links.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
 import * as Period from "./Period.ts"
 import * as Precondition from "./Precondition.ts"
@@ -84,6 +86,14 @@ export class Subscriptions extends Context.Service<
     readonly reset: (id: string) => Changed<Standing>
     /** Another link and another credential: the old address answers 404 and the old config stops working. */
     readonly rotate: (id: string) => Changed<Standing>
+    /** Puts its end off by a period; one that expired is served again. A perpetual one has no end to put off. */
+    readonly extend: (id: string, period: Period.Period, from: Expiry.From | null) => Changed<Standing>
+    /** Lets it use an inbound, too; an operator adds active ones only. As it stands when it may already. */
+    readonly link: (id: string, inboundId: string) => Changed<Standing>
+    /** Lets it use an inbound no more. As it stands when it may not. */
+    readonly unlink: (id: string, inboundId: string) => Changed<Standing>
+    /** Links an inbound to subscriptions and unlinks it from others, all or nothing; answers what was not so before. */
+    readonly linkInbound: (inboundId: string, change: Links.Change) => Answer<Links.Change>
     readonly remove: (id: string) => Changed<void>
   }
 >()("@vpnmgr/core/Subscriptions") {
@@ -101,9 +111,7 @@ export class Subscriptions extends Context.Service<
       const random = yield* SecureRandom.SecureRandom
       const grain = yield* Grain
       const randomLinks = yield* RandomLinks
-      const context = yield* Effect.context<
-        BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
-      >()
+      const context = yield* Effect.context<Ledgered>()
 
       const own = (id: string) => ({ kind: "subscription" as const, id })
       const wire = Schema.encodeUnknownSync(Subscription)
@@ -137,7 +145,7 @@ export class Subscriptions extends Context.Service<
         }
       })
 
-      const check = Effect.fnUntraced(function* (draft: Partial<Draft>) {
+      const check = Effect.fnUntraced(function* (draft: Partial<Draft>, before: ReadonlyArray<string> = []) {
         const actor = yield* Actor
         if (draft.ownerId !== undefined && actor.role !== "superuser" && draft.ownerId !== actor.id)
           return yield* new Forbidden({ detail: "An operator's subscriptions are its own" })
@@ -150,12 +158,7 @@ export class Subscriptions extends Context.Service<
           })
         if (draft.anchor != null && draft.anchor % grain !== 0)
           return yield* new Invalid({ field: "anchor", detail: `Expected a whole number of ${grain / 1000} s` })
-        if (draft.inboundIds !== undefined) {
-          const found = new Set((yield* inventory.holdInbounds(draft.inboundIds)).map((inbound) => inbound.id))
-          const unknown = draft.inboundIds.find((id) => !found.has(id))
-          if (unknown !== undefined)
-            return yield* new Invalid({ field: "inbound_ids", detail: `There is no inbound ${unknown}` })
-        }
+        if (draft.inboundIds !== undefined) yield* Links.check(draft.inboundIds, before)
       })
 
       const aLink = Effect.map(random.randomBytes(linkLength), Base64Url.encode)
@@ -207,10 +210,13 @@ export class Subscriptions extends Context.Service<
         return fields
       }
 
-      /** Locks the subscription's bucket, lets `edit` say what it becomes, stores, marks and audits it. */
+      /**
+       * Locks the subscription's bucket, lets `next` say what it becomes, stores, marks and audits it. Null: nothing is to
+       * change.
+       */
       const edit = (
         action: string,
-        next: (before: Subscription) => Effect.Effect<Subscription, Failure, Actor | Ledgered>
+        next: (before: Subscription) => Effect.Effect<Subscription | null, Failure, Actor | Ledgered>
       ) =>
         Effect.fnUntraced(function* (id: string) {
           yield* visible(id)
@@ -218,7 +224,9 @@ export class Subscriptions extends Context.Service<
           const before = yield* visible(id)
           yield* Precondition.holds(before.updatedAt)
           const updatedAt = Precondition.next(before.updatedAt, yield* Instant.now)
-          const after = { ...(yield* next(before)), updatedAt }
+          const edited = yield* next(before)
+          if (edited === null) return before
+          const after = { ...edited, updatedAt }
           yield* subscriptions.update(after)
           yield* nodeStates.markSubscriptions([id])
           const meta = Audit.difference(shown(before), shown(after))
@@ -228,7 +236,7 @@ export class Subscriptions extends Context.Service<
 
       const applyPatch = (patch: Patch) => (before: Subscription) =>
         Effect.gen(function* () {
-          yield* check(patch as Partial<Draft>)
+          yield* check(patch as Partial<Draft>, before.inboundIds)
           const after: Subscription = { ...before, ...(patch as Partial<Subscription>) }
           const now = yield* Instant.now
           if (after.ownerId !== before.ownerId) yield* subscriptions.recordOwner(before.id, after.ownerId, now)
@@ -240,6 +248,31 @@ export class Subscriptions extends Context.Service<
             anchor: after.anchor
           }))
           return after
+        })
+
+      const extended = (period: Period.Period, from: Expiry.From | null) =>
+        Effect.fnUntraced(function* (before: Subscription) {
+          if (before.expiresAt === null)
+            return yield* new Invalid({ field: "period", detail: "It never expires: there is no end to put off" })
+          const extending = { expiresAt: before.expiresAt, period, from, now: yield* Instant.now }
+          const expiresAt = Expiry.extended(extending)
+          if (expiresAt > Instant.latest)
+            return yield* new Invalid({ field: "period", detail: "Expected an end before the year 10000" })
+          return { ...before, expiresAt }
+        })
+
+      const relinked = (inboundId: string, isLinked: boolean) =>
+        Effect.fnUntraced(function* (before: Subscription) {
+          const { id } = before
+          if ((yield* inventory.inbounds([inboundId])).length === 0)
+            return yield* new NotFound({ noun: "inbound", id: inboundId })
+          if (before.inboundIds.includes(inboundId) === isLinked) return null
+          const inboundIds = isLinked
+            ? [...before.inboundIds, inboundId].sort()
+            : before.inboundIds.filter((each) => each !== inboundId)
+          if (isLinked) yield* Links.check(inboundIds, before.inboundIds, "inbound_id")
+          yield* subscriptions.setInbounds(id, inboundIds, yield* Instant.now)
+          return { ...before, inboundIds }
         })
 
       const rotated = (before: Subscription) =>
@@ -285,10 +318,21 @@ export class Subscriptions extends Context.Service<
         resume: (id) => answered(edit("resume", (before) => Effect.succeed({ ...before, isSuspended: false }))(id)),
         reset: (id) => answered(edit("reset", (before) => Effect.as(Ledger.reset(own(id)), before))(id)),
         rotate: (id) => answered(edit("rotate", rotated)(id)),
+        extend: (id, period, from) => answered(edit("extend", extended(period, from))(id)),
+        link: (id, inboundId) => answered(edit("link", relinked(inboundId, true))(id)),
+        unlink: (id, inboundId) => answered(edit("unlink", relinked(inboundId, false))(id)),
+        linkInbound: (inboundId, change) => inTransaction(Links.change(inboundId, change)),
         remove: (id) => inTransaction(remove(id))
       })
     })
   )
 }
 
-type Ledgered = BucketStore | NodeStateStore | Transaction | AuditStore | SecureRandom.SecureRandom
+type Ledgered =
+  | BucketStore
+  | NodeStateStore
+  | Transaction
+  | AuditStore
+  | InventoryStore
+  | SubscriptionStore
+  | SecureRandom.SecureRandom

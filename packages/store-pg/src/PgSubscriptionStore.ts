@@ -99,6 +99,25 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           )
       )
 
+      const linkInbound: SubscriptionStore.SubscriptionStore["Service"]["linkInbound"] = Effect.fn(
+        "PgSubscriptionStore.linkInbound"
+      )((inboundId, { link, unlink }, instant) =>
+        written(sql`
+          WITH unlinked AS (
+            UPDATE subscription_inbound SET unlinked_at = ${at(sql, instant)}
+            WHERE inbound_id = ${inboundId} AND subscription_id = ANY(${unlink}::uuid[]) AND unlinked_at IS NULL
+            RETURNING subscription_id),
+          linked AS (
+            INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
+            SELECT id, ${inboundId}, ${at(sql, instant)} FROM subscription
+            WHERE id = ANY(${link}::uuid[]) AND deleted_at IS NULL
+            ON CONFLICT (subscription_id, inbound_id) DO UPDATE SET unlinked_at = NULL, linked_at = EXCLUDED.linked_at
+              WHERE subscription_inbound.unlinked_at IS NOT NULL
+            RETURNING subscription_id)
+          UPDATE subscription SET updated_at = greatest(updated_at + interval '1 millisecond', ${at(sql, instant)})
+          WHERE id IN (SELECT subscription_id FROM unlinked UNION ALL SELECT subscription_id FROM linked)`)
+      )
+
       const forConfig = Effect.fn("PgSubscriptionStore.forConfig")(function* (link: string) {
         const [row] = yield* stored(sql<ConfigRow>`SELECT ${sql.literal(columns)}, c.secret, own.bytes_up AS up,
             own.bytes_down AS down,
@@ -156,7 +175,13 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
                 ([row]) => (row === undefined ? Effect.succeed(null) : links.open(row))
               )
             : Effect.succeed(null),
+        byIds: (ids) =>
+          stored(sql<SubscriptionLink.SubscriptionRow>`SELECT ${sql.literal(columns)} FROM subscription s
+            WHERE s.id = ANY(${ids}::uuid[]) AND s.deleted_at IS NULL`).pipe(
+            Effect.flatMap(Effect.forEach(links.open))
+          ),
         list,
+        linkInbound,
         setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),
         recordOwner: (id, ownerId, since) =>
           written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)

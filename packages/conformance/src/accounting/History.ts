@@ -26,7 +26,9 @@ export type Step =
   | { readonly kind: "anchor"; readonly who: number; readonly grains: number }
   | { readonly kind: "owner"; readonly who: number; readonly owner: number | null }
   | { readonly kind: "expiry"; readonly who: number; readonly millis: number | null }
+  | { readonly kind: "extend"; readonly who: number; readonly seconds: number; readonly from: "now" | "expiry" | null }
   | { readonly kind: "links"; readonly who: number; readonly mask: number }
+  | { readonly kind: "linkInbound"; readonly inbound: number; readonly mask: number }
   | { readonly kind: "reset" | "suspend" | "resume" | "rotate" | "remove"; readonly who: number }
   | {
       readonly kind: "create"
@@ -90,7 +92,17 @@ export const steps = (grain: number): fc.Arbitrary<ReadonlyArray<Step>> => {
     [1, fc.record({ ...step("anchor"), ...of, grains: fc.integer({ min: -3000, max: 50 }) })],
     [2, fc.record({ ...step("owner"), ...of, owner: someone })],
     [1, fc.record({ ...step("expiry"), ...of, millis: expiring })],
+    [
+      1,
+      fc.record({
+        ...step("extend"),
+        ...of,
+        seconds: fc.integer({ min: 1, max: (20 * grain) / 1000 }),
+        from: fc.constantFrom("now", "expiry", null)
+      })
+    ],
     [1, fc.record({ ...step("links"), ...of, mask: index })],
+    [1, fc.record({ ...step("linkInbound"), inbound: index, mask: index })],
     [2, fc.record({ ...step("reset"), ...of })],
     [1, fc.record({ ...step("suspend"), ...of })],
     [1, fc.record({ ...step("resume"), ...of })],

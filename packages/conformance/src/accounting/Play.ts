@@ -35,6 +35,13 @@ const touch = Effect.fnUntraced(function* (world: World, step: Extract<Step, { r
     case "expiry":
       access.expiresAt = step.millis === null ? null : now + step.millis
       return yield* subscriptions.change(id, { expiresAt: access.expiresAt })
+    case "extend": {
+      const { expiresAt } = access
+      if (expiresAt === null) return
+      const isAhead = step.from === "expiry" || (step.from === null && expiresAt > now)
+      access.expiresAt = (isAhead ? expiresAt : now) + step.seconds * 1000
+      return yield* subscriptions.extend(id, `PT${step.seconds}S`, step.from)
+    }
     case "links":
       row.inboundIds = chosen(world.inbounds, step.mask).map((inbound) => inbound.id)
       return yield* subscriptions.change(id, { inboundIds: row.inboundIds })
@@ -56,6 +63,23 @@ const touch = Effect.fnUntraced(function* (world: World, step: Extract<Step, { r
       access.isDeleted = true
       return yield* subscriptions.remove(id)
   }
+})
+
+/** Links an inbound to some of those that are not deleted, and unlinks it from the others. */
+const linkInbound = Effect.fnUntraced(function* (world: World, step: Extract<Step, { readonly kind: "linkInbound" }>) {
+  const subscriptions = yield* Subscriptions.Subscriptions
+  const { id } = at(world.inbounds, step.inbound)
+  const living = world.subscriptions.filter((row) => !world.oracle.access.get(row.id)!.isDeleted)
+  const link = chosen(living, step.mask)
+  for (const row of living) {
+    const others = row.inboundIds.filter((each) => each !== id)
+    row.inboundIds = link.includes(row) ? [...others, id] : others
+  }
+  const idsOf = (rows: ReadonlyArray<{ readonly id: string }>) => rows.map((row) => row.id)
+  return yield* subscriptions.linkInbound(id, {
+    link: idsOf(link),
+    unlink: idsOf(living.filter((row) => !link.includes(row)))
+  })
 })
 
 /** A step of a node's agent. */
@@ -159,6 +183,9 @@ const play = Effect.fnUntraced(function* (world: World, step: Step) {
       const ownerId = step.owner === null ? null : at(world.owners, step.owner)
       return yield* create(world, ownerId, step.limit, step.period === null ? null : at(world.spans, step.period))
     }
+    case "linkInbound":
+      yield* linkInbound(world, step)
+      return
     case "groups":
     case "grant":
     case "resetOwner":

@@ -1,5 +1,6 @@
 /** Subscriptions in memory. A deleted one stays as a tombstone, without what a person typed. */
 import { Effect, HashMap, Layer } from "effect"
+import * as Precondition from "../Precondition.ts"
 import type { Subscription } from "../Subscription.ts"
 import type { Filter } from "../SubscriptionList.ts"
 import * as List from "../SubscriptionList.ts"
@@ -30,6 +31,22 @@ const living = (tables: Readonly<Tables>, id: string): SubscriptionRow | undefin
 }
 
 const distinct = (ids: ReadonlyArray<string>) => [...new Set(ids)].sort()
+
+const relink = (
+  tables: Tables,
+  id: string,
+  at: number,
+  next: (before: ReadonlyArray<string>) => ReadonlyArray<string>
+) => {
+  const row = living(tables, id)
+  if (row === undefined) return
+  const before = row.subscription.inboundIds
+  const inboundIds = distinct(next(before))
+  if (inboundIds.length === before.length) return
+  const updatedAt = Precondition.next(row.subscription.updatedAt, at)
+  const everLinked = new Set([...row.everLinked, ...inboundIds])
+  put(tables, { ...row, everLinked, subscription: { ...row.subscription, inboundIds, updatedAt } })
+}
 
 const configFacts = (tables: Readonly<Tables>, link: string): ConfigFacts | null => {
   const row = living(tables, find(tables.subscriptionsByLink, link) ?? "")
@@ -106,6 +123,12 @@ export const layer = Layer.effect(
         }),
       get: (id) => read((tables) => living(tables, id)?.subscription ?? null),
       list: (filter, page) => read((tables) => list(tables, filter, page)),
+      byIds: (ids) => read((tables) => [...new Set(ids)].flatMap((id) => living(tables, id)?.subscription ?? [])),
+      linkInbound: (inboundId, { link, unlink }, at) =>
+        write((tables) => {
+          for (const id of link) relink(tables, id, at, (before) => [...before, inboundId])
+          for (const id of unlink) relink(tables, id, at, (before) => before.filter((each) => each !== inboundId))
+        }),
       setInbounds: (id, inboundIds, _at) =>
         write((tables) => {
           const row = living(tables, id)

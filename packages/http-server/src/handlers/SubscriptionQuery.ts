@@ -7,7 +7,8 @@ import { positioned, present } from "./Paging.ts"
 /** What may be asked of a list, as it is decoded. */
 export type Filters = { readonly [K in keyof typeof Contract.filters]?: (typeof Contract.filters)[K]["Type"] }
 
-interface Query extends Filters {
+/** The query of a list, as it is decoded. */
+export interface Query extends Filters {
   readonly sort?: SubscriptionList.Sort | undefined
   readonly limit?: number | undefined
   readonly cursor?: string | undefined

@@ -4,6 +4,7 @@ import {
   Actor,
   BucketStore,
   type Failure,
+  Inbounds,
   Instant,
   Quota,
   SubscriptionList,
@@ -38,16 +39,24 @@ const span = (from: Instant.Instant, to: Instant.Instant) => {
 
 export const layer: Handlers<
   "subscriptions",
-  Subscriptions.Subscriptions | BucketStore.BucketStore | UsageStore.UsageStore | Exports
+  Subscriptions.Subscriptions | Inbounds.Inbounds | BucketStore.BucketStore | UsageStore.UsageStore | Exports
 > = HttpApiBuilder.group(
   Api,
   "subscriptions",
   Effect.fn(function* (handlers) {
     const subscriptions = yield* Subscriptions.Subscriptions
+    const inbounds = yield* Inbounds.Inbounds
     const buckets = yield* BucketStore.BucketStore
     const usage = yield* UsageStore.UsageStore
     const exports = yield* Exports
     const summarized = SubscriptionViews.summarize(buckets)
+
+    const listed = Effect.fnUntraced(function* (query: SubscriptionQuery.Query) {
+      const page = yield* SubscriptionQuery.pageOf(query, yield* Instant.now, (filter, page) =>
+        Refusal.reading(subscriptions.list(filter, page))
+      )
+      return { ...page, items: yield* Refusal.storing(summarized(page.items)) }
+    })
 
     return handlers.handleAll({
       create: Effect.fnUntraced(function* ({ payload }) {
@@ -61,13 +70,7 @@ export const layer: Handlers<
           subscriptions.create({ ownerId, title, description, expiresAt, ...limits, anchor, inboundIds })
         )
       }),
-      list: Effect.fnUntraced(function* ({ query }) {
-        const now = yield* Instant.now
-        const page = yield* SubscriptionQuery.pageOf(query, now, (filter, page) =>
-          Refusal.reading(subscriptions.list(filter, page))
-        )
-        return { ...page, items: yield* Refusal.storing(summarized(page.items)) }
-      }),
+      list: ({ query }) => listed(query),
       export: Effect.fnUntraced(function* ({ query: { format, sort = "id", ...filters } }) {
         const filter = SubscriptionQuery.filterOf(filters, yield* Instant.now)
         return yield* exports.answer({
@@ -90,8 +93,20 @@ export const layer: Handlers<
       suspend: ({ params }) => shown(subscriptions.suspend(params.id)),
       resume: ({ params }) => shown(subscriptions.resume(params.id)),
       reset: ({ params }) => shown(subscriptions.reset(params.id)),
+      extend: ({ params, payload: { period, from = null } }) => shown(subscriptions.extend(params.id, period, from)),
       rotate: ({ params }) => shown(subscriptions.rotate(params.id)),
       setInbounds: ({ params, payload: { inboundIds } }) => shown(subscriptions.change(params.id, { inboundIds })),
+      link: ({ params }) => shown(subscriptions.link(params.id, params.inbound_id)),
+      unlink: ({ params }) => shown(subscriptions.unlink(params.id, params.inbound_id)),
+      ofInbound: Effect.fnUntraced(function* ({ params, query }) {
+        yield* Refusal.reading(inbounds.get(params.id))
+        return yield* listed({ ...query, inbound_id: params.id })
+      }),
+      linkInbound: ({ params, payload: { link = [], unlink = [] } }) =>
+        Effect.map(Refusal.changing(subscriptions.linkInbound(params.id, { link, unlink })), (made) => ({
+          linked: made.link,
+          unlinked: made.unlink
+        })),
       usage: Effect.fnUntraced(function* ({ params, query }) {
         yield* Refusal.reading(subscriptions.get(params.id))
         const to = query.to ?? (yield* Instant.now)

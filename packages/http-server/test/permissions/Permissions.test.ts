@@ -83,8 +83,9 @@ const askers = {
 }
 
 const request = (operation: Operation, given: Given, { actFor, token }: Asker, query = "") => {
-  const { body, headers } = sampleOf(operation)
-  const route = `${operation.method} ${operation.path.replace(":id", given.id)}${query === "" ? "" : `?${query}`}`
+  const { body, headers, path } = sampleOf(operation)
+  const named = operation.path.replace(":id", given.id).replace(":inbound_id", given.world.inbound)
+  const route = `${operation.method} ${path?.(given) ?? named}${query === "" ? "" : `?${query}`}`
   return ask(route, {
     token,
     headers: { ...headers, ...(actFor === undefined ? {} : { "vpnmgr-act-for": actFor }) },

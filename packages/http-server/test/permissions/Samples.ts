@@ -2,9 +2,9 @@
  * What to send for each operation, where its path alone does not say. A new operation needs an entry when it has a body,
  * or when it is about somebody's things without naming one in its path.
  */
-import type { Effect } from "effect"
+import { Effect } from "effect"
 import type { HttpServer as Listener } from "effect/http"
-import { password, type Whose, type World } from "./World.ts"
+import { password, type Whose, word, type World } from "./World.ts"
 
 export interface Given {
   readonly world: World
@@ -19,6 +19,8 @@ export interface Given {
 
 export interface Sample {
   readonly body?: (given: Given) => unknown
+  /** Its path, where the thing is not the one named there. */
+  readonly path?: (given: Given) => string
   readonly headers?: Readonly<Record<string, string>>
   /** Queries of a list that must show an operator nothing but its own. */
   readonly queries?: (given: Given) => ReadonlyArray<string>
@@ -78,9 +80,32 @@ export const samples: Readonly<Record<string, Sample>> = {
   "subscriptions.export": {
     queries: ({ world }) => ["format=csv", `inbound_id=${world.inbound}`, `search=harbour`, "sort=-title"]
   },
-  "subscriptions.list": { queries: () => [`limit=1`, `limit=200`] },
+  "subscriptions.list": {
+    queries: ({ world: { inbound, node, other } }) => [
+      `limit=1`,
+      `limit=200`,
+      `search=${word}&sort=-title`,
+      `owner_id=${other.id}`,
+      `owner_id=none`,
+      `state=active&sort=expires_at`,
+      `inbound_id=${inbound}&sort=-created_at`,
+      `node_id=${node}`,
+      `expires_before=2100-01-01T00:00:00Z`
+    ]
+  },
   "subscriptions.change": { body: ({ name }) => ({ title: name }) },
   "subscriptions.setInbounds": { body: ({ world }) => ({ inbound_ids: [world.inbound] }) },
+  "subscriptions.extend": { body: () => ({ period: "P1D" }) },
+  "subscriptions.ofInbound": {
+    thing: ({ inbound }) => Effect.succeed(inbound),
+    queries: () => [`limit=1`, `search=${word}`, `sort=-title`]
+  },
+  "subscriptions.linkInbound": {
+    isOwned: true,
+    thing: ({ kept }, whose) => Effect.succeed(kept[whose]),
+    path: ({ world }) => `/api/v1/inbounds/${world.inbound}/subscriptions`,
+    body: ({ id }) => ({ link: [id] })
+  },
   "nodes.create": { body: ({ name }) => ({ description: name }) },
   "nodes.change": { body: ({ name }) => ({ description: name }) },
   "inbounds.create": {

@@ -82,7 +82,8 @@ export const make = Effect.gen(function* () {
   const inbound = (yield* created(root, "inbounds", inboundDraft(node)))["id"] as string
   const ownerOf = { own: operator.id, others: other.id, unowned: null } as const
   const subscription = Effect.fnUntraced(function* (whose: Whose) {
-    const body = { owner_id: ownerOf[whose], title: `${word} ${whose} ${next()}`, inbound_ids: [inbound] }
+    const fields = { title: `${word} ${whose} ${next()}`, expires_at: "2090-01-01T00:00:00Z" }
+    const body = { owner_id: ownerOf[whose], ...fields, inbound_ids: [inbound] }
     return (yield* created(root, "subscriptions", body))["id"] as string
   })
   const kept = {
