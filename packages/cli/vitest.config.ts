@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    fileParallelism: false,
+    maxWorkers: 2,
     globalSetup: ["../../scripts/vitest-postgres.ts"]
   }
 })

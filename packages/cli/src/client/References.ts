@@ -58,6 +58,7 @@ const listOf = (client: Client, noun: Noun, beginning: string): List => {
 
 /** The least that is taken for the beginning of an id. */
 const shortest = 4
+const tooShort = /^[0-9a-f]{1,3}$/i
 
 const beginning = /^[0-9a-f]{4,8}$|^[0-9a-f]{8}-[0-9a-f-]{0,27}$/
 
@@ -131,7 +132,7 @@ const find = Effect.fnUntraced(function* (client: Client, reference: Reference):
     (yield* byName(client, reference)) ??
     (beginning.test(lower) ? yield* byBeginning(client, new Reference(noun, lower)) : null)
   if (id !== null) return id
-  const hint = text.length < shortest ? `; the beginning of an id has at least ${shortest} characters` : ""
+  const hint = tooShort.test(text) ? `; the beginning of an id has at least ${shortest} characters` : ""
   return yield* missing(`there is no ${noun} with the ${kinds[noun]} ${text}${hint}: see vpnmgr ${noun} list`)
 })
 

@@ -5,6 +5,7 @@ import { Command, Flag } from "effect/cli"
 import { both, present } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
 import { fields } from "../output/Table.ts"
+import { printable } from "../output/Text.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Verb from "./Verb.ts"
 
@@ -130,9 +131,17 @@ const create = Command.make("create").pipe(
 
 const list = Verb.list("list", {
   description: "List inbounds",
-  examples: ["vpnmgr inbound list", "vpnmgr inbound list --node 01994a40"],
-  flags: { node: Inputs.optionalReference("node", "Only of this node") },
-  call: (client, { node }, page) => client.inbounds.list({ query: { ...page, node_id: node }, ...both }),
+  examples: ["vpnmgr inbound list", "vpnmgr inbound list --node 01994a40 --protocol vless --active yes"],
+  flags: {
+    node: Inputs.optionalReference("node", "Only of this node"),
+    protocol: Inputs.oneOf("protocol", ["vless", "shadowsocks", "hysteria2"], "Only of this protocol"),
+    geo: Inputs.text("geo", "text", "Only what comes out there"),
+    purpose: Inputs.text("purpose", "text", "Only what is for that"),
+    active: Inputs.truth("active", "Only what is served, or is not"),
+    search: Inputs.text("search", "text", "Only with this in the host")
+  },
+  call: (client, { active, node, ...filters }, page) =>
+    client.inbounds.list({ query: { ...page, ...filters, node_id: node, is_active: active }, ...both }),
   columns: [
     ["id", (inbound) => inbound.id],
     ["protocol", (inbound) => inbound.protocol],
@@ -153,9 +162,16 @@ const show = Verb.verb("show", {
   view: one
 })
 
+/** What a change answers: what it is now, and what that means for the clients. */
+const changed = ({ warnings, ...inbound }: Inbounds.ChangedInboundView): string =>
+  [one(inbound), ...warnings.map(({ detail }) => `\nWarning: ${printable(detail)}`)].join("\n")
+
 const change = Verb.verb("change", {
   description: "Change an inbound; what is left out stays",
-  examples: ["vpnmgr inbound change 01994a42 --active no"],
+  examples: [
+    "vpnmgr inbound change 01994a42 --active no",
+    ["vpnmgr inbound change 01994a42 --server-name www.example.net", "The node's data plane starts again once"]
+  ],
   flags: {
     inbound: Inputs.it("inbound"),
     host: Inputs.text("host", "host", "The name or address clients connect to"),
@@ -164,16 +180,47 @@ const change = Verb.verb("change", {
     geo: Inputs.clearable("geo", "text", "Where it comes out"),
     purpose: Inputs.clearable("purpose", "text", "What it is for"),
     isActive: Inputs.truth("active", "Whether it is served and stands in configs"),
-    trafficMultiplier: multiplier
+    trafficMultiplier: multiplier,
+    settings: {
+      serverName: Inputs.text("server-name", "host", "vless, hysteria2: as when it is created"),
+      handshakeHost: Inputs.text("handshake-host", "host", "vless: as when it is created"),
+      handshakePort: Inputs.whole("handshake-port", "port", "vless: as when it is created"),
+      certificatePath: Inputs.clearable("certificate-path", "file", "hysteria2: the certificate chain on the node"),
+      keyPath: Inputs.clearable("key-path", "file", "hysteria2: its private key on the node")
+    }
   },
   headers: "change",
-  call: (client, { inbound, ...payload }) =>
-    client.inbounds.change({ params: { id: inbound }, payload: present(payload), ...both }),
-  view: one
+  call: (client, { inbound, settings, ...rest }) => {
+    const chosen = present(settings)
+    const payload = Object.keys(chosen).length === 0 ? rest : { ...rest, settings: chosen }
+    return client.inbounds.change({ params: { id: inbound }, payload: present(payload), ...both })
+  },
+  view: changed
+})
+
+const rotateKeys = Verb.verb("rotate-keys", {
+  description: "Give an inbound new keys: apps are refused until they fetch their configs again",
+  examples: ["vpnmgr inbound rotate-keys 01994a42 --yes"],
+  flags: { inbound: Inputs.it("inbound") },
+  headers: "act",
+  confirm: ({ inbound }) =>
+    `Give the inbound ${inbound.text} new keys? What is open on its node is dropped, and apps are refused until they fetch their configs again.`,
+  call: (client, { inbound }) => client.inbounds.rotateKeys({ params: { id: inbound }, ...both }),
+  view: changed
+})
+
+const remove = Verb.verb("delete", {
+  description: "Delete an inbound: every subscription is unlinked from it, its keys are erased",
+  examples: ["vpnmgr inbound delete 01994a42", ["vpnmgr inbound delete 01994a42 --yes", "Without being asked"]],
+  flags: { inbound: Inputs.it("inbound") },
+  headers: "change",
+  confirm: ({ inbound }) => `Delete the inbound ${inbound.text}? Every subscription is unlinked from it.`,
+  call: (client, { inbound }) => client.inbounds.remove({ params: { id: inbound }, ...both }),
+  view: (_, __, { inbound }) => `Inbound ${inbound} is deleted.`
 })
 
 /** The noun with its verbs. */
 export const inbound = Command.make("inbound").pipe(
   Command.withDescription("Entry points on nodes"),
-  Command.withSubcommands([create, list, show, change])
+  Command.withSubcommands([create, list, show, change, rotateKeys, remove])
 )

@@ -62,6 +62,20 @@ const list = Verb.verb("list", {
     )
 })
 
+const show = Verb.verb("show", {
+  description: "Show a token, without its key",
+  examples: ["vpnmgr token show 01994a41-5d6e-7f80-9a1b-2c3d4e5f6071"],
+  flags: { id: Inputs.id("token", "token list") },
+  call: (client, { id }) => client.nodes.getToken({ params: { id }, ...both }),
+  view: (token) =>
+    fields([
+      ["id", token.id],
+      ["node", token.nodeId],
+      ["created", Show.instant(token.createdAt)],
+      ["revoked", Show.instant(token.revokedAt, "no")]
+    ])
+})
+
 const revoke = Verb.verb("revoke", {
   description: "Revoke a token: the agent that has its key is refused from then on",
   examples: ["vpnmgr token revoke 01994a41-5d6e-7f80-9a1b-2c3d4e5f6071 --yes"],
@@ -75,5 +89,5 @@ const revoke = Verb.verb("revoke", {
 /** The noun with its verbs. */
 export const token = Command.make("token").pipe(
   Command.withDescription("Keys of the nodes' agents"),
-  Command.withSubcommands([create, list, revoke])
+  Command.withSubcommands([create, list, show, revoke])
 )
