@@ -1,7 +1,7 @@
 /** Groups: limits granted to their users (`/api/v1/groups`). For superusers. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { Id, Limits, User, Wire } from "@vpnmgr/core"
+import { Id, Limits, SubscriptionList, User, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
@@ -27,6 +27,9 @@ export const GroupPatch = Wire.struct({
   trafficResetPeriod: Schema.optionalKey(trafficResetPeriod)
 })
 
+/** What a deletion did to the users who were in the group. */
+export const Removal = Wire.struct({ users: Wire.Int4, unrestricted: Wire.Int4, overLimit: Wire.Int4 })
+
 const params = { id: Id.Uuid }
 const units =
   "max_traffic in bytes, max_speed in bit/s, traffic_reset_period as ISO 8601 duration; null = no restriction."
@@ -39,7 +42,12 @@ export class Groups extends HttpApiGroup.make("groups")
       error: Problem.changing
     }).annotateMerge(describe("Create a group", units)),
     HttpApiEndpoint.get("list", "/", {
-      query: Page.query,
+      query: {
+        ...Page.query,
+        search: Schema.optional(
+          SubscriptionList.Search.annotate({ description: "a part of the name, whatever its case" })
+        )
+      },
       success: Page.of(User.Group),
       error: Problem.reading
     }).annotateMerge(describe("List groups", "By id, ascending.")),
@@ -56,8 +64,11 @@ export class Groups extends HttpApiGroup.make("groups")
     }).annotateMerge(
       describe("Change a group", `What is absent stays. ${units} The users' allowances follow at once.`)
     ),
-    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.editing }).annotateMerge(
-      describe("Delete a group", "Its users lose what it granted, at once.")
+    HttpApiEndpoint.delete("remove", "/:id", { params, success: Removal, error: Problem.editing }).annotateMerge(
+      describe(
+        "Delete a group",
+        "Its users lose what it granted, at once. Answers how many there were, how many of them nothing restricts now because they are in no other group, and how many are over their limit now and were not before."
+      )
     )
   )
   .middleware(SignedIn)

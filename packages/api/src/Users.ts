@@ -1,7 +1,7 @@
 /** Users, with what their groups grant them together and what is used of it (`/api/v1/users`). */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { Id, Instant, Limits, User, Wire } from "@vpnmgr/core"
+import { Id, Instant, Limits, SubscriptionList, User, Wire } from "@vpnmgr/core"
 import { NewPassword, SignedIn } from "./Access.ts"
 import { describe, ShownOnce } from "./Operation.ts"
 import * as Page from "./Page.ts"
@@ -42,12 +42,35 @@ export const UserView = Wire.struct({
 })
 export type UserView = typeof UserView.Type
 
+/** Groups a user can be in at most. */
+export const mostGroups = 100
+
+const groupIds = Schema.Array(Id.Uuid).pipe(Schema.check(Schema.isMaxLength(mostGroups)))
+
 export const NewUser = Wire.struct({
   username: User.Username,
   password: NewPassword,
   role: User.Role,
-  groupIds: Schema.optionalKey(Schema.Array(Id.Uuid))
+  groupIds: Schema.optionalKey(groupIds)
 })
+
+/** What is absent stays. */
+export const UserPatch = Wire.struct({
+  username: Schema.optionalKey(User.Username),
+  role: Schema.optionalKey(User.Role),
+  isDisabled: Schema.optionalKey(Schema.Boolean)
+})
+
+const query = {
+  ...Page.query,
+  role: Schema.optional(User.Role),
+  group_id: Schema.optional(Id.Uuid.annotate({ description: "the members of this group" })),
+  is_disabled: Schema.optional(Schema.Boolean),
+  username: Schema.optional(User.Username.annotate({ description: "the one with this name, whatever its case" })),
+  search: Schema.optional(
+    SubscriptionList.Search.annotate({ description: "a part of the username, whatever its case" })
+  )
+}
 
 /** Without a password one is made. */
 export const PasswordReset = Wire.struct({ password: Schema.optionalKey(NewPassword) })
@@ -70,7 +93,7 @@ export class Users extends HttpApiGroup.make("users")
       )
     ),
     HttpApiEndpoint.get("list", "/", {
-      query: Page.query,
+      query,
       success: Page.of(User.User),
       error: Problem.reading
     }).annotateMerge(describe("List users", "For superusers. By id, ascending, without what they have used.")),
@@ -80,9 +103,26 @@ export class Users extends HttpApiGroup.make("users")
         "With its allowance (bytes, bit/s, ISO 8601 duration; null = no restriction), the group that gave each field, and the bytes used of it. An operator sees itself."
       )
     ),
+    HttpApiEndpoint.patch("change", "/:id", {
+      params,
+      payload: UserPatch,
+      success: Version.of(UserView),
+      error: Problem.editing
+    }).annotateMerge(
+      describe(
+        "Change a user",
+        "For superusers. What is absent stays. Who is disabled is signed out at once and cannot sign in; its subscriptions go on being served. The last superuser that can sign in can be neither demoted nor disabled (422)."
+      )
+    ),
+    HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.editing }).annotateMerge(
+      describe(
+        "Delete a user",
+        "For superusers. 422 while it owns subscriptions: move or delete them first; and for the last superuser that can sign in. Its password is erased, its sessions end, its name is free; what was used stays counted."
+      )
+    ),
     HttpApiEndpoint.put("setGroups", "/:id/groups", {
       params,
-      payload: Wire.struct({ groupIds: Schema.Array(Id.Uuid) }),
+      payload: Wire.struct({ groupIds }),
       success: Version.of(UserView),
       error: Problem.editing
     }).annotateMerge(

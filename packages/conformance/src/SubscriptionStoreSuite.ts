@@ -17,6 +17,23 @@ import { aNode, anId, anInbound, aSecret, aSubscription, aUser, draft, entry, ho
 /** Runs the suite on a store. */
 export const suite = (name: string, stores: StoresLayer): void =>
   describeStore(`SubscriptionStore (${name})`, stores, (it) => {
+    it.effect("counts what a user owns, without the deleted", () =>
+      Effect.gen(function* () {
+        const subscriptions = yield* SubscriptionStore.SubscriptionStore
+        const [ann, bob] = [yield* aUser(), yield* aUser()]
+        assert.strictEqual(yield* subscriptions.countOwned(ann), 0)
+        const [first, second] = [yield* aSubscription({ ownerId: ann }), yield* aSubscription({ ownerId: ann })]
+        yield* aSubscription({ ownerId: bob })
+        yield* aSubscription()
+        assert.strictEqual(yield* subscriptions.countOwned(ann), 2)
+        yield* subscriptions.delete(first.id, noon)
+        assert.strictEqual(yield* subscriptions.countOwned(ann), 1)
+        yield* subscriptions.update({ ...second, ownerId: bob })
+        assert.strictEqual(yield* subscriptions.countOwned(ann), 0)
+        assert.strictEqual(yield* subscriptions.countOwned(bob), 2)
+      })
+    )
+
     it.effect("keeps a subscription as it is, its largest numbers and its links", () =>
       Effect.gen(function* () {
         const subscriptions = yield* SubscriptionStore.SubscriptionStore

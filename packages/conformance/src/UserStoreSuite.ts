@@ -1,11 +1,11 @@
 /** What `UserStore` promises: users, groups, memberships and sessions. */
 import { assert } from "@effect/vitest"
 import type { User } from "@vpnmgr/core"
-import { Limits, UserStore } from "@vpnmgr/core"
+import { Limits, SubscriptionStore, UserStore } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
-import { aGroup, anId, aUser, hour, noon } from "./World.ts"
+import { aGroup, aNode, anId, anInbound, aSubscription, aUser, entry, hour, noon, report, usedIn } from "./World.ts"
 
 const user = (fields: Partial<User.User> = {}): User.User => {
   const id = anId()
@@ -93,6 +93,13 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const after = { ...group!, ...Limits.unlimited, name: "renamed", updatedAt: noon + hour }
         yield* users.updateGroup(after)
         assert.deepStrictEqual(yield* users.group(id), after)
+        const other = yield* aGroup(Limits.unlimited)
+        const some = yield* users.groups([other, id, anId(), id])
+        assert.deepStrictEqual(
+          some.map((each) => each.id),
+          [id, other].sort()
+        )
+        assert.deepInclude(some, after)
         const groups = yield* users.listGroups({}, { after: null, limit: 10_000 })
         assert.deepInclude(groups, after)
       })
@@ -228,6 +235,24 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const heir = user({ username: ann.username.toUpperCase() })
         yield* users.insertUser(heir, "$")
         assert.deepStrictEqual((yield* users.userByName(ann.username))?.user, heir)
+      })
+    )
+
+    it.effect("keeps what a deleted user used, and counts what comes late", () =>
+      Effect.gen(function* () {
+        const users = yield* UserStore.UserStore
+        const subscriptions = yield* SubscriptionStore.SubscriptionStore
+        const ann = yield* aUser()
+        const node = yield* aNode()
+        const inbound = yield* anInbound(node.id)
+        const { credential, id } = yield* aSubscription({ ownerId: ann, inboundIds: [inbound.id] })
+        const sent = { node, spool: anId(), seq: 1, to: noon, entries: [entry(credential, inbound.ref, 5n)] }
+        yield* report(sent)
+        yield* subscriptions.delete(id, noon)
+        yield* users.deleteUser(ann, noon)
+        assert.strictEqual(yield* usedIn("owner", ann), 5000n)
+        yield* report({ ...sent, seq: 2 })
+        assert.strictEqual(yield* usedIn("owner", ann), 10_000n)
       })
     )
 

@@ -49,5 +49,9 @@ export const difference = <A extends Record<string, Schema.Json>>(before: A, aft
     )
   )
 
+/** What was, of something that is gone: `{ field: { before, after: null } }`. */
+export const gone = (before: Record<string, Schema.Json>): Record<string, Schema.Json> =>
+  difference(before, Object.fromEntries(Object.keys(before).map((key) => [key, null])))
+
 /** What `record` needs beside the actor. */
 export type Needs = AuditStore | SecureRandom.SecureRandom

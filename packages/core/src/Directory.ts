@@ -19,9 +19,11 @@ import * as Period from "./Period.ts"
 import * as Precondition from "./Precondition.ts"
 import type { Bucket } from "./Quota.ts"
 import { SettingStore } from "./SettingStore.ts"
+import { SubscriptionStore } from "./SubscriptionStore.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
-import { Group, type Role, type User } from "./User.ts"
+import { Group, type Role, User } from "./User.ts"
+import type { GroupFilter, UserFilter } from "./UserStore.ts"
 import { UserStore } from "./UserStore.ts"
 
 export interface UserDraft {
@@ -32,7 +34,19 @@ export interface UserDraft {
   readonly passwordHash: string
 }
 
+/** What may be changed of a user; what is absent stays. */
+export type UserPatch = Partial<Pick<User, "username" | "role" | "isDisabled">>
+
 export type GroupDraft = Pick<Group, "name" | keyof Limits.Limits>
+
+/** What a group's deletion did to the users who were in it. */
+export interface GroupRemoval {
+  readonly users: number
+  /** Those who are in no group now, so that nothing restricts them. */
+  readonly unrestricted: number
+  /** Those whose allowance is exhausted now and was not before. */
+  readonly overLimit: number
+}
 
 /** A user with what its groups grant together, and what is used of it. */
 export interface UserStanding {
@@ -49,22 +63,28 @@ type Needs = BucketStore | NodeStateStore | Transaction | AuditStore | SecureRan
 
 const changingKey = "directory.changing"
 
+const isExhausted = ({ exhaustedUntil }: Bucket): boolean => exhaustedUntil !== null
+
 export class Directory extends Context.Service<
   Directory,
   {
     readonly createUser: (draft: UserDraft) => Answer<UserStanding>
     /** Superusers see everybody, an operator itself. */
     readonly getUser: (id: string) => Answer<UserStanding>
-    readonly listUsers: (page: Page) => Answer<ReadonlyArray<User>>
+    readonly listUsers: (filter: UserFilter, page: Page) => Answer<ReadonlyArray<User>>
+    /** Who is disabled is signed out. There is always a superuser that can sign in: the last one stays as it is. */
+    readonly changeUser: (id: string, patch: UserPatch) => Changed<UserStanding>
+    /** Only one that owns nothing. Its use stays counted, its password is erased, its sessions end, its name is free. */
+    readonly removeUser: (id: string) => Changed<void>
     /** Replaces the groups a user is in. */
     readonly setGroups: (id: string, groupIds: ReadonlyArray<string>) => Changed<UserStanding>
     /** Starts the owner's usage anew at this moment. An operator cannot. */
     readonly resetUser: (id: string) => Changed<UserStanding>
     readonly createGroup: (draft: GroupDraft) => Answer<Group>
     readonly getGroup: (id: string) => Answer<Group>
-    readonly listGroups: (page: Page) => Answer<ReadonlyArray<Group>>
+    readonly listGroups: (filter: GroupFilter, page: Page) => Answer<ReadonlyArray<Group>>
     readonly changeGroup: (id: string, patch: Partial<GroupDraft>) => Changed<Group>
-    readonly removeGroup: (id: string) => Changed<void>
+    readonly removeGroup: (id: string) => Changed<GroupRemoval>
   }
 >()("@vpnmgr/core/Directory") {
   static readonly layer = Layer.effect(
@@ -74,11 +94,13 @@ export class Directory extends Context.Service<
       const users = yield* UserStore
       const settings = yield* SettingStore
       const buckets = yield* BucketStore
+      const subscriptions = yield* SubscriptionStore
       const grain = yield* Grain
       const context = yield* Effect.context<Needs>()
 
       const owner = (id: string) => ({ kind: "owner" as const, id })
-      const groupOnWire = Schema.encodeUnknownSync(Group)
+      const groupOnWire = Schema.encodeUnknownSync(Group) as (group: Group) => Record<string, Schema.Json>
+      const userOnWire = Schema.encodeUnknownSync(User) as (user: User) => Record<string, Schema.Json>
 
       const onlySuperuser = Effect.gen(function* () {
         const actor = yield* Actor
@@ -105,9 +127,10 @@ export class Directory extends Context.Service<
           group === null ? Effect.fail(new NotFound({ noun: "group", id })) : Effect.succeed(group)
         )
       const existingGroups = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
-        for (const id of ids)
-          if ((yield* users.group(id)) === null)
-            return yield* new Invalid({ field: "group_ids", detail: `There is no group ${id}` })
+        const found = new Set((yield* users.groups(ids)).map((group) => group.id))
+        const unknown = ids.find((id) => !found.has(id))
+        if (unknown !== undefined)
+          return yield* new Invalid({ field: "group_ids", detail: `There is no group ${unknown}` })
       })
       const wholePeriod = (period: string | null | undefined) =>
         period == null || Period.isWhole(period, grain)
@@ -119,10 +142,18 @@ export class Directory extends Context.Service<
       /** Brings the owners' buckets to what their groups grant now. */
       const reckon = Effect.fnUntraced(function* (userIds: ReadonlyArray<string>) {
         const grants = yield* users.grantsOf(userIds)
-        yield* Ledger.change(userIds.map(owner), (bucket) => {
+        return yield* Ledger.change(userIds.map(owner), (bucket) => {
           const { limits } = Limits.aggregate(grants.get(bucket.id) ?? [])
           return { ...bucket, maxTraffic: limits.maxTraffic, period: limits.trafficResetPeriod }
         })
+      })
+
+      /** Keeps a superuser that can sign in. These changes are one at a time, so nobody else takes the other one away. */
+      const notTheLast = Effect.fnUntraced(function* (before: User, after: User | null) {
+        const canAct = (user: User | null) => user !== null && user.role === "superuser" && !user.isDisabled
+        if (!canAct(before) || canAct(after) || (yield* users.countSuperusers(before.id)) > 0) return
+        const field = after === null ? "id" : after.role === "superuser" ? "is_disabled" : "role"
+        return yield* new Invalid({ field, detail: "It is the last superuser that can sign in" })
       })
 
       const standing = Effect.fnUntraced(function* (user: User) {
@@ -169,6 +200,39 @@ export class Directory extends Context.Service<
         return yield* standing(after)
       })
 
+      const changeUser = Effect.fnUntraced(function* (id: string, patch: UserPatch) {
+        const before = yield* existingUser(id)
+        yield* Precondition.holds(before.updatedAt)
+        const now = yield* Instant.now
+        const after = { ...before, ...patch, updatedAt: Precondition.next(before.updatedAt, now) }
+        yield* notTheLast(before, after)
+        yield* users.updateUser(after)
+        if (after.isDisabled) yield* users.revokeSessions(id, now, null)
+        const meta = Audit.difference(userOnWire(before), userOnWire(after))
+        yield* Audit.record({ action: "user.change", targetType: "user", targetId: id, meta })
+        return yield* standing(after)
+      })
+
+      /** The tombstone comes first: from then on nobody gives it a subscription, so that the count holds. */
+      const removeUser = Effect.fnUntraced(function* (id: string) {
+        yield* buckets.lock([owner(id)])
+        const before = yield* existingUser(id)
+        yield* Precondition.holds(before.updatedAt)
+        yield* notTheLast(before, null)
+        const now = yield* Instant.now
+        yield* users.deleteUser(id, now)
+        const owned = yield* subscriptions.countOwned(id)
+        if (owned > 0)
+          return yield* new Invalid({
+            field: "id",
+            detail: `Subscriptions it owns: ${owned}. Move or delete them first`
+          })
+        yield* users.revokeSessions(id, now, null)
+        yield* Ledger.change([owner(id)], (bucket) => ({ ...bucket, maxTraffic: null, period: null }))
+        const meta = Audit.gone(userOnWire(before))
+        yield* Audit.record({ action: "user.delete", targetType: "user", targetId: id, meta })
+      })
+
       const createGroup = Effect.fnUntraced(function* (draft: GroupDraft) {
         yield* wholePeriod(draft.trafficResetPeriod)
         const now = yield* Instant.now
@@ -178,7 +242,7 @@ export class Directory extends Context.Service<
           action: "group.create",
           targetType: "group",
           targetId: group.id,
-          meta: Audit.difference({}, groupOnWire(group) as Record<string, Schema.Json>)
+          meta: Audit.difference({}, groupOnWire(group))
         })
         return group
       })
@@ -192,23 +256,29 @@ export class Directory extends Context.Service<
         const after = { ...before, ...patch, updatedAt: Precondition.next(before.updatedAt, yield* Instant.now) }
         yield* users.updateGroup(after)
         yield* reckon(members)
-        const meta = Audit.difference(
-          groupOnWire(before) as Record<string, Schema.Json>,
-          groupOnWire(after) as Record<string, Schema.Json>
-        )
+        const meta = Audit.difference(groupOnWire(before), groupOnWire(after))
         yield* Audit.record({ action: "group.change", targetType: "group", targetId: id, meta })
         return after
       })
 
       const removeGroup = Effect.fnUntraced(function* (id: string) {
         const members = yield* users.usersIn(id)
-        yield* buckets.lock(members.map(owner))
+        const locked = yield* buckets.lock(members.map(owner))
         const before = yield* existingGroup(id)
         yield* Precondition.holds(before.updatedAt)
         yield* users.deleteGroup(id)
-        yield* reckon(members)
-        const meta = { users: members.length }
+        const weighed = yield* reckon(members)
+        const grants = yield* users.grantsOf(members)
+        const wasExhausted = new Set(locked.filter(isExhausted).map((bucket) => bucket.id))
+        const removal = {
+          users: members.length,
+          unrestricted: members.filter((member) => (grants.get(member) ?? []).length === 0).length,
+          overLimit: weighed.filter((bucket) => isExhausted(bucket) && !wasExhausted.has(bucket.id)).length
+        }
+        const counts = { users: removal.users, unrestricted: removal.unrestricted, over_limit: removal.overLimit }
+        const meta = { ...Audit.gone(groupOnWire(before)), ...counts }
         yield* Audit.record({ action: "group.delete", targetType: "group", targetId: id, meta })
+        return removal
       })
 
       const resetUser = Effect.fnUntraced(function* (id: string) {
@@ -231,12 +301,14 @@ export class Directory extends Context.Service<
       return Directory.of({
         createUser: (draft) => asSuperuser(createUser(draft)),
         getUser,
-        listUsers: (page) => Effect.andThen(onlySuperuser, users.listUsers({}, page)),
+        listUsers: (filter, page) => Effect.andThen(onlySuperuser, users.listUsers(filter, page)),
+        changeUser: (id, patch) => asSuperuser(changeUser(id, patch)),
+        removeUser: (id) => asSuperuser(removeUser(id)),
         setGroups: (id, groupIds) => asSuperuser(setGroups(id, groupIds)),
         resetUser: (id) => asSuperuser(resetUser(id)),
         createGroup: (draft) => asSuperuser(createGroup(draft)),
         getGroup: (id) => Effect.andThen(onlySuperuser, existingGroup(id)),
-        listGroups: (page) => Effect.andThen(onlySuperuser, users.listGroups({}, page)),
+        listGroups: (filter, page) => Effect.andThen(onlySuperuser, users.listGroups(filter, page)),
         changeGroup: (id, patch) => asSuperuser(changeGroup(id, patch)),
         removeGroup: (id) => asSuperuser(removeGroup(id))
       })

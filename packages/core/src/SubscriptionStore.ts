@@ -43,6 +43,8 @@ export class SubscriptionStore extends Context.Service<
       change: { readonly link: ReadonlyArray<string>; readonly unlink: ReadonlyArray<string> },
       at: Instant
     ) => Effect.Effect<void, StoreError>
+    /** How many a user owns; without the deleted. */
+    readonly countOwned: (ownerId: string) => Effect.Effect<number, StoreError>
     /** Makes `inboundIds` the linked ones; what was ever linked is remembered for late reports. */
     readonly setInbounds: (
       id: string,

@@ -149,7 +149,7 @@ export class Subscriptions extends Context.Service<
         const actor = yield* Actor
         if (draft.ownerId !== undefined && actor.role !== "superuser" && draft.ownerId !== actor.id)
           return yield* new Forbidden({ detail: "An operator's subscriptions are its own" })
-        if (draft.ownerId != null && (yield* users.user(draft.ownerId)) === null)
+        if (draft.ownerId != null && (yield* users.keepUser(draft.ownerId)) === null)
           return yield* new Invalid({ field: "owner_id", detail: "There is no such user" })
         if (draft.trafficResetPeriod != null && !Period.isWhole(draft.trafficResetPeriod, grain))
           return yield* new Invalid({

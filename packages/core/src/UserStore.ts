@@ -67,6 +67,8 @@ export class UserStore extends Context.Service<
     /** Removes the group and its memberships. */
     readonly deleteGroup: (id: string) => Effect.Effect<void, StoreError>
     readonly group: (id: string) => Effect.Effect<Group | null, StoreError>
+    /** Those of them that there are, by id, ascending. */
+    readonly groups: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Group>, StoreError>
     /** By id, ascending. */
     readonly listGroups: (filter: GroupFilter, page: Page) => Effect.Effect<ReadonlyArray<Group>, StoreError>
     /** Ids of the users in a group, ascending. */

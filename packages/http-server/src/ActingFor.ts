@@ -19,7 +19,9 @@ const objection = (user: User.User | null): Problem.Invalid | undefined =>
     ? impossible("There is no such user")
     : user.role !== "operator"
       ? impossible("Expected an operator: a superuser acts for itself")
-      : undefined
+      : user.isDisabled
+        ? impossible("This user is disabled")
+        : undefined
 
 export class ActingFor extends Context.Service<
   ActingFor,

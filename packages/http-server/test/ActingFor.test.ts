@@ -104,6 +104,9 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("A superuse
         assert.strictEqual(refused.json["errors"][0].field, Access.actForHeader)
       }
       assert.strictEqual((yield* me(token, bob.id)).status, 200)
+      yield* ask(`PATCH /api/v1/users/${bob.id}`, { token, body: { is_disabled: true } })
+      const disabled = yield* me(token, bob.id)
+      assert.deepStrictEqual([disabled.status, disabled.json["code"]], [422, "invalid"])
     })
   )
 })

@@ -182,6 +182,12 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           ),
         list,
         linkInbound,
+        countOwned: (ownerId) =>
+          Effect.map(
+            stored(sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM subscription
+              WHERE owner_id = ${ownerId} AND deleted_at IS NULL`),
+            ([row]) => row!.count
+          ),
         setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),
         recordOwner: (id, ownerId, since) =>
           written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)

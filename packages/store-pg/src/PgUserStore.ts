@@ -166,6 +166,9 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
               ([row]) => row ?? null
             )
           : Effect.succeed(null),
+      groups: (ids) =>
+        stored(sql<User.Group>`SELECT ${sql.literal(groupColumns)} FROM user_group
+          WHERE id = ANY(${ids.filter(Id.isUuid)}::uuid[]) ORDER BY id`),
       listGroups: ({ search = "" }, { after, limit }) =>
         stored(sql<User.Group>`SELECT ${sql.literal(groupColumns)} FROM user_group
           WHERE (${after}::uuid IS NULL OR id > ${after}::uuid)

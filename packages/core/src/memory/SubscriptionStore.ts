@@ -122,6 +122,13 @@ export const layer = Layer.effect(
           put(tables, { ...row, subscription: { ...subscription, inboundIds: row.subscription.inboundIds } })
         }),
       get: (id) => read((tables) => living(tables, id)?.subscription ?? null),
+      countOwned: (ownerId) =>
+        read(
+          (tables) =>
+            [...HashMap.values(tables.subscriptions)].filter(
+              ({ isDeleted, subscription }) => !isDeleted && subscription.ownerId === ownerId
+            ).length
+        ),
       list: (filter, page) => read((tables) => list(tables, filter, page)),
       byIds: (ids) => read((tables) => [...new Set(ids)].flatMap((id) => living(tables, id)?.subscription ?? [])),
       linkInbound: (inboundId, { link, unlink }, at) =>

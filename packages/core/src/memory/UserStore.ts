@@ -110,6 +110,7 @@ export const layer = Layer.effect(
           )
         }),
       group: (id) => read((tables) => find(tables.groups, id) ?? null),
+      groups: (ids) => read((tables) => byId(findAll(tables.groups, ids))),
       listGroups: ({ search }, page) =>
         read((tables) =>
           oldest(

@@ -15,7 +15,8 @@ export const layer: Handlers<"groups", Directory.Directory> = HttpApiBuilder.gro
     return handlers.handleAll({
       create: ({ payload: { name, maxTraffic = null, maxSpeed = null, trafficResetPeriod = null } }) =>
         Refusal.changing(directory.createGroup({ name, maxTraffic, maxSpeed, trafficResetPeriod })),
-      list: ({ query }) => Refusal.reading(paged(query, directory.listGroups)),
+      list: ({ query }) =>
+        Refusal.reading(paged(query, (page) => directory.listGroups(present({ search: query.search }), page))),
       get: ({ params }) => Refusal.reading(directory.getGroup(params.id)),
       change: ({ params, payload }) => Refusal.changing(directory.changeGroup(params.id, present(payload))),
       remove: ({ params }) => Refusal.changing(directory.removeGroup(params.id))

@@ -6,7 +6,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { Passwords } from "../Passwords.ts"
 import * as Refusal from "../Refusal.ts"
 import type { Handlers } from "./Handlers.ts"
-import { paged } from "./Paging.ts"
+import { paged, present } from "./Paging.ts"
 import * as Superuser from "./Superuser.ts"
 import * as WindowView from "./WindowView.ts"
 
@@ -43,8 +43,14 @@ export const layer: Handlers<"users", Directory.Directory | Passwords | Sessions
         const passwordHash = yield* passwords.hash(password)
         return yield* Refusal.changing(shown(directory.createUser({ username, role, groupIds, passwordHash })))
       }),
-      list: ({ query }) => Refusal.reading(paged(query, directory.listUsers)),
+      list: ({ query }) => {
+        const { group_id: groupId, is_disabled: isDisabled, role, search, username } = query
+        const filter = present({ groupId, isDisabled, role, search, username })
+        return Refusal.reading(paged(query, (page) => directory.listUsers(filter, page)))
+      },
       get: ({ params }) => Refusal.reading(shown(directory.getUser(params.id))),
+      change: ({ params, payload }) => Refusal.changing(shown(directory.changeUser(params.id, present(payload)))),
+      remove: ({ params }) => Refusal.changing(directory.removeUser(params.id)),
       setGroups: ({ params, payload }) => Refusal.changing(shown(directory.setGroups(params.id, payload.groupIds))),
       resetPassword: Effect.fnUntraced(function* ({ params, payload }) {
         yield* Superuser.required

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import type { HttpServer as Listener } from "effect/http"
-import { password, type Whose, word, type World } from "./World.ts"
+import { bystander, password, type Whose, word, type World } from "./World.ts"
 
 export interface Given {
   readonly world: World
@@ -73,6 +73,8 @@ export const samples: Readonly<Record<string, Sample>> = {
     body: ({ name }) => ({ username: name, password: "twelve characters", role: "operator" })
   },
   "users.resetPassword": { endsSessions: true, body: () => ({ password }) },
+  "users.change": { thing: bystander, body: ({ name }) => ({ username: name }) },
+  "users.remove": { thing: bystander },
   "users.setGroups": { body: () => ({ group_ids: [] }) },
   "groups.create": { body: ({ name }) => ({ name }) },
   "groups.change": { body: ({ name }) => ({ name }) },

@@ -97,6 +97,9 @@ export const make = Effect.gen(function* () {
 
 export type World = Effect.Success<typeof make>
 
+/** Another operator, who owns nothing; its id. */
+export const bystander = (world: World) => Effect.map(person(world.root, "operator"), ({ id }) => id)
+
 /** The same world, whose people have signed in again. */
 export const signedInAnew = Effect.fnUntraced(function* (world: World) {
   const again = Effect.fnUntraced(function* (person: Person) {
