@@ -19,6 +19,18 @@ TABLE access_log WITH (fillfactor=70)
   CREATE UNIQUE INDEX access_log_span_key ON access_log USING btree (subscription_id, inbound_id, started_at, owner_id) NULLS NOT DISTINCT
   CREATE INDEX access_log_token_idx ON access_log USING btree (token_id, id)
 
+TABLE audit_closed
+  day date NOT NULL
+  CONSTRAINT audit_closed_pkey PRIMARY KEY (day)
+  CREATE TRIGGER audit_closed_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_closed FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+
+TABLE audit_detachment
+  day date NOT NULL
+  detached_at timestamp with time zone NOT NULL
+  CONSTRAINT audit_detachment_day_fkey FOREIGN KEY (day) REFERENCES audit_seal(day)
+  CONSTRAINT audit_detachment_pkey PRIMARY KEY (day)
+  CREATE TRIGGER audit_detachment_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_detachment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+
 TABLE audit_log
   id uuid NOT NULL
   timestamp timestamp with time zone NOT NULL
@@ -27,12 +39,27 @@ TABLE audit_log
   target_type text NOT NULL
   target_id uuid NOT NULL
   meta jsonb NOT NULL
+  day date NOT NULL
   CONSTRAINT audit_log_pkey PRIMARY KEY (id)
   CREATE INDEX audit_log_action_idx ON audit_log USING btree (action, id)
   CREATE INDEX audit_log_actor_idx ON audit_log USING btree (actor_id, id)
+  CREATE INDEX audit_log_day_idx ON audit_log USING btree (day, id)
   CREATE INDEX audit_log_target_idx ON audit_log USING btree (target_id, id)
   CREATE INDEX audit_log_target_type_idx ON audit_log USING btree (target_type, id)
-  CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+  CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+  CREATE TRIGGER audit_log_keep BEFORE DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_unless_detached()
+  CREATE TRIGGER audit_log_place BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION place_in_day()
+
+TABLE audit_seal
+  id uuid NOT NULL
+  day date NOT NULL
+  record_count bigint NOT NULL
+  previous text
+  digest text NOT NULL
+  sealed_at timestamp with time zone NOT NULL
+  CONSTRAINT audit_seal_day_key UNIQUE (day)
+  CONSTRAINT audit_seal_pkey PRIMARY KEY (id)
+  CREATE TRIGGER audit_seal_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
 
 TABLE bucket WITH (fillfactor=70)
   id uuid NOT NULL
@@ -387,12 +414,40 @@ TABLE user_group
   updated_at timestamp with time zone NOT NULL
   CONSTRAINT user_group_pkey PRIMARY KEY (id)
 
+FUNCTION CREATE OR REPLACE FUNCTION place_in_day()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'audit_log takes records in READ COMMITTED only' USING ERRCODE = 'feature_not_supported';
+  END IF;
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(TG_TABLE_SCHEMA || '.audit_day', 0));
+  NEW.day := greatest((NEW.timestamp AT TIME ZONE 'UTC')::date, (SELECT max(day) + 1 FROM audit_closed));
+  RETURN NEW;
+END
+$function$
+
+
 FUNCTION CREATE OR REPLACE FUNCTION refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END
+$function$
+
+
+FUNCTION CREATE OR REPLACE FUNCTION refuse_unless_detached()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF NOT EXISTS (SELECT FROM audit_detachment d WHERE d.day = OLD.day) THEN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN OLD;
 END
 $function$
 

@@ -1,6 +1,7 @@
 /** Every store suite at once: what an adapter's own test calls. */
 import * as AdmissionSuite from "./AdmissionSuite.ts"
 import * as AuditStoreSuite from "./AuditStoreSuite.ts"
+import * as AuditTrailSuite from "./AuditTrailSuite.ts"
 import * as BucketStoreSuite from "./BucketStoreSuite.ts"
 import * as ConvergenceSuite from "./ConvergenceSuite.ts"
 import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
@@ -37,6 +38,7 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   RecordStoreSuite.suite(name, stores)
   QuarantineStoreSuite.suite(name, stores)
   QuarantineSuite.suite(name, stores)
+  AuditTrailSuite.suite(name, stores)
   NodeStateStoreSuite.suite(name, stores, capabilities)
   ConvergenceSuite.suite(name, stores)
 }

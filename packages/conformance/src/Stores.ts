@@ -8,6 +8,7 @@ import type {
   NodeStateStore,
   QuarantineStore,
   RecordStore,
+  SealStore,
   SettingStore,
   SubscriptionStore,
   Transaction,
@@ -31,6 +32,7 @@ export type Stores =
   | BucketStore.BucketStore
   | UsageStore.UsageStore
   | RecordStore.RecordStore
+  | SealStore.SealStore
   | QuarantineStore.QuarantineStore
   | NodeStateStore.NodeStateStore
 

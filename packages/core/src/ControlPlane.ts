@@ -1,6 +1,7 @@
 /** Every service of the control plane over the store ports, as one layer: what an embedder provides stores to. */
 import { Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
+import { AuditTrail } from "./AuditTrail.ts"
 import { ConfigDelivery } from "./ConfigDelivery.ts"
 import { Directory } from "./Directory.ts"
 import { Enforcer } from "./Enforcer.ts"
@@ -27,5 +28,6 @@ export const layer = Layer.mergeAll(
   ConfigDelivery.layer,
   Records.layer,
   Quarantine.layer,
+  AuditTrail.layer,
   Subscriptions.layer
 ).pipe(Layer.provideMerge(Spares.layer), Layer.provideMerge(SecureRandom.layerWebCrypto))

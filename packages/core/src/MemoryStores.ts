@@ -12,6 +12,7 @@ import { Memory } from "./memory/Memory.ts"
 import * as NodeStateStore from "./memory/NodeStateStore.ts"
 import * as QuarantineStore from "./memory/QuarantineStore.ts"
 import * as RecordStore from "./memory/RecordStore.ts"
+import * as SealStore from "./memory/SealStore.ts"
 import * as SettingStore from "./memory/SettingStore.ts"
 import * as SubscriptionStore from "./memory/SubscriptionStore.ts"
 import * as Transaction from "./memory/Transaction.ts"
@@ -32,5 +33,6 @@ export const layer = Layer.mergeAll(
   UsageStore.layer,
   RecordStore.layer,
   QuarantineStore.layer,
+  SealStore.layer,
   NodeStateStore.layer
 ).pipe(Layer.provide(Memory.layer))

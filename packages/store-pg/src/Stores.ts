@@ -8,6 +8,7 @@ import type {
   NodeStateStore,
   QuarantineStore,
   RecordStore,
+  SealStore,
   SettingStore,
   SubscriptionStore,
   Transaction,
@@ -27,6 +28,7 @@ import * as PgInventoryStore from "./PgInventoryStore.ts"
 import * as PgNodeStateStore from "./PgNodeStateStore.ts"
 import * as PgQuarantineStore from "./PgQuarantineStore.ts"
 import * as PgRecordStore from "./PgRecordStore.ts"
+import * as PgSealStore from "./PgSealStore.ts"
 import * as PgSettingStore from "./PgSettingStore.ts"
 import * as PgSubscriptionStore from "./PgSubscriptionStore.ts"
 import * as PgTransaction from "./PgTransaction.ts"
@@ -44,6 +46,7 @@ export type Stores =
   | NodeStateStore.NodeStateStore
   | QuarantineStore.QuarantineStore
   | RecordStore.RecordStore
+  | SealStore.SealStore
   | SettingStore.SettingStore
   | SubscriptionStore.SubscriptionStore
   | Transaction.Transaction
@@ -67,5 +70,6 @@ export const layer = (
     PgUsageStore.layer,
     PgRecordStore.layer,
     PgQuarantineStore.layer,
+    PgSealStore.layer,
     PgNodeStateStore.layer
   ).pipe(Layer.provide(Setup.layer(schema)))

@@ -102,6 +102,8 @@ describe.skipIf(skipped !== "")(`Start${skipped}`, () => {
       const url = yield* Effect.promise(database)
       yield* Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
+        yield* sql`INSERT INTO audit_log (id, timestamp, actor_id, action, target_type, target_id, meta)
+          VALUES (gen_random_uuid(), now(), gen_random_uuid(), 'test', 'test', gen_random_uuid(), '{}')`
         for (const statement of ["UPDATE audit_log SET action = ''", "DELETE FROM audit_log", "TRUNCATE audit_log"]) {
           const error = yield* Effect.flip(sql.unsafe(statement))
           assert.include(String(error.reason.cause), "append-only")

@@ -3,6 +3,7 @@ import { Effect, HashMap, Layer } from "effect"
 import { AuditStore } from "../AuditLog.ts"
 import { AlreadyExists, StoreError } from "../Transaction.ts"
 import { Memory } from "./Memory.ts"
+import { placeOf } from "./SealStore.ts"
 import { newest } from "./Tables.ts"
 
 export const layer = Layer.effect(
@@ -17,6 +18,10 @@ export const layer = Layer.effect(
           tables.audit = HashMap.setMany(
             tables.audit,
             records.map((record) => [record.id, record])
+          )
+          tables.auditDays = HashMap.setMany(
+            tables.auditDays,
+            records.map((record) => [record.id, placeOf(tables, record)])
           )
         }),
       list: ({ actorId, action, targetType, targetId, from, to }, page) =>

@@ -5,6 +5,7 @@
 import { HashMap, Option } from "effect"
 import type { AccessRecord } from "../AccessLog.ts"
 import type { AuditRecord, Page } from "../AuditLog.ts"
+import type { AuditSeal, Day } from "../AuditSeal.ts"
 import * as Id from "../Id.ts"
 import type { Kept } from "../IdempotencyStore.ts"
 import type { Inbound } from "../Inbound.ts"
@@ -110,6 +111,12 @@ export interface Tables {
   /** By actor and key. */
   answers: Rows<Kept & { readonly at: Instant }>
   audit: Rows<AuditRecord>
+  /** The days that records belong to, by record. */
+  auditDays: Rows<Day>
+  /** The last closed day. */
+  auditClosed: Day | null
+  /** By day. */
+  auditSeals: Rows<AuditSeal>
   /** Without the deleted: in memory nothing refers to them but by id. */
   users: Rows<{ readonly user: User; readonly passwordHash: string }>
   usersByName: Rows<string>
@@ -150,6 +157,9 @@ export const empty = (): Tables => ({
   settings: none(),
   answers: none(),
   audit: none(),
+  auditDays: none(),
+  auditClosed: null,
+  auditSeals: none(),
   users: none(),
   usersByName: none(),
   groups: none(),

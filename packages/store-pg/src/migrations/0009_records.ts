@@ -30,6 +30,55 @@ export const statements: ReadonlyArray<string> = [
 
   `CREATE INDEX report_conflict_node_idx ON report_conflict (node_id, id)`,
 
+  `ALTER TABLE audit_log ADD COLUMN day date`,
+  `ALTER TABLE audit_log DISABLE TRIGGER audit_log_append_only`,
+  `UPDATE audit_log SET day = (timestamp AT TIME ZONE 'UTC')::date`,
+  `DROP TRIGGER audit_log_append_only ON audit_log`,
+  `ALTER TABLE audit_log ALTER COLUMN day SET NOT NULL`,
+  `CREATE INDEX audit_log_day_idx ON audit_log (day, id)`,
+
+  `CREATE TABLE audit_closed (day date PRIMARY KEY)`,
+  `CREATE TABLE audit_seal (
+  id uuid PRIMARY KEY,
+  day date NOT NULL UNIQUE,
+  record_count bigint NOT NULL,
+  previous text,
+  digest text NOT NULL,
+  sealed_at timestamptz NOT NULL
+)`,
+  `CREATE TABLE audit_detachment (
+  day date PRIMARY KEY REFERENCES audit_seal (day),
+  detached_at timestamptz NOT NULL
+)`,
+  ...["audit_closed", "audit_seal", "audit_detachment"].map(
+    (table) => `CREATE TRIGGER ${table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ${table}
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()`
+  ),
+  `CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR TRUNCATE ON audit_log
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()`,
+
+  // Under another isolation the snapshot may be older than the lock, and a record would fall into a day that is closed.
+  `CREATE FUNCTION place_in_day() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'audit_log takes records in READ COMMITTED only' USING ERRCODE = 'feature_not_supported';
+  END IF;
+  PERFORM pg_advisory_xact_lock_shared(hashtextextended(TG_TABLE_SCHEMA || '.audit_day', 0));
+  NEW.day := greatest((NEW.timestamp AT TIME ZONE 'UTC')::date, (SELECT max(day) + 1 FROM audit_closed));
+  RETURN NEW;
+END
+$$`,
+  `CREATE TRIGGER audit_log_place BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION place_in_day()`,
+  `CREATE FUNCTION refuse_unless_detached() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM audit_detachment d WHERE d.day = OLD.day) THEN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN OLD;
+END
+$$`,
+  `CREATE TRIGGER audit_log_keep BEFORE DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_unless_detached()`,
+
   `CREATE INDEX audit_log_action_idx ON audit_log (action, id)`,
   `CREATE INDEX audit_log_target_type_idx ON audit_log (target_type, id)`,
 
