@@ -1,7 +1,7 @@
 /** What superusers watch: the pool of spares, the audit trail, the quarantine. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { AuditLog, Id, Instant, QuarantineStore, Usage, Wire } from "@vpnmgr/core"
+import { AuditLog, AuditSeal, AuditTrail, Id, Instant, QuarantineStore, Usage, Wire } from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
 import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
@@ -32,13 +32,28 @@ export class Spares extends HttpApiGroup.make("spares")
   .prefix("/api/v1/spares")
   .annotateMerge(describe("Spares", "Credentials in stock, so that a new subscription needs no restart.")) {}
 
+const between = { from: Schema.optional(Instant.Instant), to: Schema.optional(Instant.Instant) }
+
+/** What became of each sealed day, oldest first. */
+export const VerificationView = Wire.struct({
+  /** True when every day matches, or was let go by retention. */
+  isIntact: Schema.Boolean,
+  days: Schema.Array(
+    Wire.struct({
+      day: AuditSeal.Day,
+      state: Schema.Literals(["matches", "differs", "detached", "unchained"]),
+      /** Records found now. */
+      recordCount: Schema.Int
+    })
+  )
+})
+
 const changes = {
   actor_id: Schema.optional(Id.Uuid),
   action: Schema.optional(Wire.text(100)).annotate({ description: "such as subscription.suspend" }),
   target_type: Schema.optional(Wire.text(100)),
   target_id: Schema.optional(Id.Uuid),
-  from: Schema.optional(Instant.Instant),
-  to: Schema.optional(Instant.Instant)
+  ...between
 }
 
 export class Audit extends HttpApiGroup.make("audit")
@@ -48,7 +63,30 @@ export class Audit extends HttpApiGroup.make("audit")
       success: Page.of(AuditLog.AuditRecord),
       error: Problem.reading
     }).annotateMerge(describe("List the audit trail", "For superusers. Newest first; from ≤ timestamp < to.")),
-    Export.endpoint("the audit trail", changes)
+    Export.endpoint("the audit trail", changes),
+    HttpApiEndpoint.get("seals", "/seals", {
+      query: { ...Page.query, ...between },
+      success: Page.of(AuditSeal.AuditSeal),
+      error: Problem.reading
+    }).annotateMerge(
+      describe(
+        "List the seals of the audit trail",
+        "For superusers. Newest first; from ≤ the day's beginning < to. A closed UTC day that has records is sealed: " +
+          "SHA-256 over its records and the digest before it. Keep the newest digest elsewhere."
+      )
+    ),
+    HttpApiEndpoint.get("verify", "/verify", {
+      query: between,
+      success: VerificationView,
+      error: [...Problem.reading, Problem.Invalid]
+    }).annotateMerge(
+      describe(
+        "Check the audit trail against its seals",
+        `For superusers. Digests the sealed days that begin in from ≤ … < to again; at most ${AuditTrail.checkedDays} ` +
+          "days, by default the last seven. A day differs when a record of it was changed, removed or added; it is " +
+          "unchained when its seal does not follow the one before; detached, when retention let its records go."
+      )
+    )
   )
   .middleware(SignedIn)
   .prefix("/api/v1/audit")
@@ -58,8 +96,7 @@ const entries = {
   node_id: Schema.optional(Id.Uuid),
   reason: Schema.optional(Schema.Literals(Usage.quarantineReasons)),
   state: Schema.optional(QuarantineStore.State),
-  from: Schema.optional(Instant.Instant),
-  to: Schema.optional(Instant.Instant)
+  ...between
 }
 
 /** What an entry is to be counted for. Both named: also where the subscription was never linked to the inbound. */

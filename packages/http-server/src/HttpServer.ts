@@ -5,6 +5,7 @@
  */
 import { Api } from "@vpnmgr/api"
 import type {
+  AuditTrail,
   BucketStore,
   ConfigDelivery,
   Directory,
@@ -54,6 +55,7 @@ export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls | Expo
 
 /** What the routes ask of the core: its `ControlPlane` and three of the stores. */
 export type Needs =
+  | AuditTrail.AuditTrail
   | BucketStore.BucketStore
   | ConfigDelivery.ConfigDelivery
   | Core.Subscriptions

@@ -3,12 +3,14 @@
  * that fails is logged and tried again at its next turn.
  */
 import {
+  AuditTrail,
   type BucketStore,
   Idempotency,
   IdempotencyStore,
   Instant,
   Ledger,
   NodeStateStore,
+  RecordStore,
   Sessions,
   Spares,
   type Transaction,
@@ -61,14 +63,29 @@ export const spares = Layer.effectDiscard(
   )
 )
 
-/** Drops raw reports that are older than the policy keeps them. */
+/** Drops raw reports, uses and sealed days of the audit trail that are older than the policy keeps them. */
 export const retention = Layer.effectDiscard(
   Effect.gen(function* () {
     const usage = yield* UsageStore.UsageStore
-    const { retention } = yield* Policy
-    const drop = Effect.flatMap(Instant.now, (now) => usage.retain(now - retention))
-    yield* Effect.forkScoped(every("dropping old reports", "1 day", drop))
+    const records = yield* RecordStore.RecordStore
+    const trail = yield* AuditTrail.AuditTrail
+    const { accessRetention, auditRetention, retention } = yield* Policy
+    const before = <A, E, R>(kept: number, drop: (before: Instant.Instant) => Effect.Effect<A, E, R>) =>
+      Effect.flatMap(Instant.now, (now) => drop(now - kept))
+    yield* Effect.forkScoped(every("dropping old reports", "1 day", before(retention, usage.retain)))
+    yield* Effect.forkScoped(
+      every("dropping the old access log", "1 hour", before(accessRetention, records.retainAccessLog))
+    )
+    if (auditRetention !== null)
+      yield* Effect.forkScoped(every("letting old audit days go", "1 hour", before(auditRetention, trail.retain)))
   })
+)
+
+/** Seals the days of the audit trail that have ended. Whoever comes second finds them sealed. */
+export const seals = Layer.effectDiscard(
+  Effect.flatMap(AuditTrail.AuditTrail, ({ seal }) =>
+    Effect.forkScoped(every("sealing the audit trail", "5 minutes", seal))
+  )
 )
 
 /** Removes sessions that have expired. */
@@ -92,4 +109,4 @@ export const answers = Layer.effectDiscard(
 )
 
 /** All of them. */
-export const layer = Layer.mergeAll(assigner, windows, spares, retention, sessions, answers)
+export const layer = Layer.mergeAll(assigner, windows, spares, retention, seals, sessions, answers)

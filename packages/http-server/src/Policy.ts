@@ -28,6 +28,10 @@ export interface Policy {
   readonly profileWebPageUrl: string | null
   /** How long raw reports are kept, milliseconds. Usage stays. */
   readonly retention: number
+  /** How long the access log is kept, milliseconds. */
+  readonly accessRetention: number
+  /** How long sealed days of the audit trail are kept, milliseconds; null = for ever. */
+  readonly auditRetention: number | null
 }
 
 export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
@@ -44,7 +48,9 @@ export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
     updateInterval: 12,
     supportUrl: null,
     profileWebPageUrl: null,
-    retention: 90 * 86_400_000
+    retention: 90 * 86_400_000,
+    accessRetention: 90 * 86_400_000,
+    auditRetention: null
   })
 })
 

@@ -63,6 +63,16 @@ export const reading = <A, E extends Refused, R>(effect: Effect.Effect<A, E, R>)
     })
   )
 
+/** The failures of a read whose span may be too long. */
+export const verifying = <A, E extends Failure.Forbidden | Failure.Invalid | Transaction.StoreError, R>(
+  effect: Effect.Effect<A, E, R>
+) =>
+  changing(effect).pipe(
+    Effect.catch((problem) =>
+      problem._tag === "AlreadyExists" || problem._tag === "NotFound" ? Effect.die(problem) : Effect.fail(problem)
+    )
+  )
+
 /** The failures of a store alone. */
 export const storing = <A, R>(effect: Effect.Effect<A, Transaction.StoreError, R>) =>
   effect.pipe(

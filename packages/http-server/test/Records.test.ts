@@ -1,8 +1,10 @@
 /** Records through the typed client: what was reported, by whom it may be seen, and what is done with the rest. */
 import { assert, layer } from "@effect/vitest"
 import { Client } from "@vpnmgr/api"
-import { Effect, Redacted } from "effect"
+import { AuditLog, AuditSeal, AuditTrail, Id } from "@vpnmgr/core"
+import { Effect, Layer, Redacted } from "effect"
 import { FetchHttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
 import * as Server from "./Server.ts"
 
 const { ask } = Server
@@ -157,6 +159,55 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("Records", 
       yield* root.quarantine.dismiss({ params: { id: open.items[0]!.id } })
       const trail = yield* root.audit.list({ query: { action: "quarantine.dismiss", target_id: open.items[0]!.id } })
       assert.strictEqual(trail.items.length, 1)
+    }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+
+  it.effect("shows the seals of the audit trail, and that it is what was sealed", () =>
+    Effect.gen(function* () {
+      const { root, mine } = yield* arrange
+      const audit = yield* AuditLog.AuditStore
+      const trail = yield* AuditTrail.AuditTrail
+      const day = 86_400_000
+      const today = AuditSeal.startOf(AuditSeal.dayOf(Date.now()))
+      yield* audit.append(
+        [today + day, today + day + 1, today + 2 * day].map((timestamp) => ({
+          id: Id.v7(timestamp, crypto.getRandomValues(new Uint8Array(10))),
+          timestamp,
+          actorId: Id.system,
+          action: "test.future",
+          targetType: "test",
+          targetId: Id.system,
+          meta: {}
+        }))
+      )
+      yield* TestClock.layer().pipe(
+        Layer.build,
+        Effect.flatMap((clock) =>
+          Effect.provideContext(Effect.andThen(TestClock.setTime(today + 3.5 * day), trail.seal), clock)
+        ),
+        Effect.scoped
+      )
+      const first = yield* root.audit.seals({ query: { limit: 1 } })
+      const second = yield* root.audit.seals({ query: { limit: 1, cursor: first.nextCursor! } })
+      assert.deepStrictEqual(
+        [...first.items, ...second.items].map(({ day, recordCount }) => [day, recordCount]),
+        [
+          [AuditSeal.dayOf(today + 2 * day), 1],
+          [AuditSeal.dayOf(today + day), 2]
+        ]
+      )
+      assert.strictEqual(first.items[0]!.previous, second.items[0]!.digest)
+      assert.deepStrictEqual(yield* root.audit.verify({ query: { from: today + day, to: today + 4 * day } }), {
+        isIntact: true,
+        days: [
+          { day: AuditSeal.dayOf(today + day), state: "matches", recordCount: 2 },
+          { day: AuditSeal.dayOf(today + 2 * day), state: "matches", recordCount: 1 }
+        ]
+      })
+      assert.isTrue((yield* root.audit.verify({ query: {} })).isIntact)
+      const long = yield* Effect.flip(root.audit.verify({ query: { from: today - 40 * day } }))
+      assert.strictEqual(long._tag === "Invalid" ? long.errors?.[0]?.field : long._tag, "to")
+      assert.strictEqual((yield* Effect.flip(mine.audit.verify({ query: {} })))._tag, "Forbidden")
     }).pipe(Effect.provide(FetchHttpClient.layer))
   )
 })

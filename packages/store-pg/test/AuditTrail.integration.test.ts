@@ -125,7 +125,8 @@ const scenario = Effect.gen(function* () {
   const serializable = sql.withTransaction(
     Effect.andThen(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`, sql.unsafe(insert))
   )
-  assert.include(String(yield* Effect.flip(serializable)), "READ COMMITTED")
+  const refused = yield* Effect.flip(serializable)
+  assert.include(String(refused.reason.cause), "READ COMMITTED")
 })
 
 describe("The audit trail", () => {

@@ -23,6 +23,8 @@ const policies = (settings: ServerSettings) =>
       Effect.map(Policy.Policy, (policy) => ({
         ...policy,
         retention: settings.reportRetention,
+        accessRetention: settings.accessLogRetention,
+        auditRetention: settings.auditRetention,
         updateInterval: settings.profileUpdateHours,
         supportUrl: settings.supportUrl,
         profileWebPageUrl: settings.profileWebPageUrl

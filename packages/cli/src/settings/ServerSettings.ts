@@ -122,6 +122,18 @@ export const definitions = {
     metavar: "span",
     meaning: "How long single traffic reports are kept; hourly sums stay."
   },
+  accessLogRetention: {
+    of: Value.Span(86_400_000),
+    standard: "90d",
+    metavar: "span",
+    meaning: "How long the access log is kept."
+  },
+  auditRetention: {
+    of: Schema.NullOr(Value.Span(86_400_000)),
+    standard: null,
+    metavar: "span",
+    meaning: "How long the audit trail is kept, by whole sealed days. Default: for ever."
+  },
   logLevel: {
     of: Value.OneOf(["trace", "debug", "info", "warn", "error"]),
     standard: "info",

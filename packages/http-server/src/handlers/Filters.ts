@@ -1,5 +1,5 @@
 /** The filters of the records' lists and exports, from their names on the wire to those of the core. */
-import type { AuditLog, QuarantineStore, RecordStore } from "@vpnmgr/core"
+import type { AuditLog, QuarantineStore, RecordStore, SealStore } from "@vpnmgr/core"
 import { present } from "./Paging.ts"
 
 type Query<Names extends string> = { readonly [K in Names]?: string | undefined } & {
@@ -26,6 +26,9 @@ export const changes = (query: Query<"actor_id" | "action" | "target_type" | "ta
   const { actor_id: actorId, action, target_type: targetType, target_id: targetId, from, to } = query
   return present({ actorId, action, targetType, targetId, from, to })
 }
+
+/** Of the seals of the audit trail. */
+export const days = ({ from, to }: Query<never>): SealStore.SealFilter => present({ from, to })
 
 /** Of the quarantine. */
 export const entries = (

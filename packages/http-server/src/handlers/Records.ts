@@ -1,6 +1,16 @@
 /** Spares, traffic reports, the access log, the audit trail, the quarantine and batches set aside, over the core. */
 import { Api } from "@vpnmgr/api"
-import { AccessLog, AuditLog, Quarantine, QuarantineStore, Records, RecordStore, Spares } from "@vpnmgr/core"
+import {
+  AccessLog,
+  AuditLog,
+  AuditTrail,
+  Instant,
+  Quarantine,
+  QuarantineStore,
+  Records,
+  RecordStore,
+  Spares
+} from "@vpnmgr/core"
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { byId, Exports } from "../Exports.ts"
@@ -9,6 +19,8 @@ import * as Filters from "./Filters.ts"
 import type { Handlers } from "./Handlers.ts"
 import { paged } from "./Paging.ts"
 import * as Superuser from "./Superuser.ts"
+
+const day = 86_400_000
 
 export const spares: Handlers<"spares", Spares.Spares> = HttpApiBuilder.group(
   Api,
@@ -68,11 +80,12 @@ export const accessLog: Handlers<"accessLog", Records.Records | Exports> = HttpA
   })
 )
 
-export const audit: Handlers<"audit", Records.Records | Exports> = HttpApiBuilder.group(
+export const audit: Handlers<"audit", Records.Records | AuditTrail.AuditTrail | Exports> = HttpApiBuilder.group(
   Api,
   "audit",
   Effect.fn(function* (handlers) {
     const records = yield* Records.Records
+    const trail = yield* AuditTrail.AuditTrail
     const exports = yield* Exports
     return handlers.handleAll({
       list: ({ query }) => Refusal.reading(paged(query, (page) => records.audit(Filters.changes(query), page))),
@@ -82,7 +95,12 @@ export const audit: Handlers<"audit", Records.Records | Exports> = HttpApiBuilde
           format: query.format,
           item: AuditLog.AuditRecord,
           read: byId((page) => Refusal.reading(records.audit(Filters.changes(query), page)))
-        })
+        }),
+      seals: ({ query }) => Refusal.reading(paged(query, (page) => trail.seals(Filters.days(query), page))),
+      verify: Effect.fnUntraced(function* ({ query }) {
+        const to = query.to ?? (yield* Instant.now)
+        return yield* Refusal.verifying(trail.verify(query.from ?? to - 7 * day, to))
+      })
     })
   })
 )
