@@ -1,7 +1,19 @@
 /** Subscriptions and everything that is done to them (`/api/v1/subscriptions`). */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { Expiry, Id, Instant, Limits, Links, Period, Subscription, SubscriptionList, Verdict, Wire } from "@vpnmgr/core"
+import {
+  ConfigModel,
+  Expiry,
+  Id,
+  Instant,
+  Limits,
+  Links,
+  Period,
+  Subscription,
+  SubscriptionList,
+  Verdict,
+  Wire
+} from "@vpnmgr/core"
 import { SignedIn } from "./Access.ts"
 import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
@@ -92,6 +104,18 @@ export const UsagePiece = Wire.struct({
   /** What was drawn from the limit: both ways, times the inbound's multiplier, rounded up. */
   usedBytes: Wire.Bytes
 })
+
+/** What `/s/{link}` would answer now, and what it was rendered from. */
+export const ConfigView = Wire.struct({
+  state: Verdict.State,
+  /** The sing-box config; null while suspended. */
+  config: Schema.NullOr(Schema.Json),
+  /** What a template is given; null while suspended. */
+  model: Schema.NullOr(ConfigModel.ConfigModel),
+  /** Why the deployer's template was not used, where it failed for this subscription. */
+  templateFailure: Schema.NullOr(Schema.String)
+})
+export type ConfigView = typeof ConfigView.Type
 
 /** Days of usage in one answer at most. */
 export const usageDays = 31
@@ -248,6 +272,12 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
       describe(
         "Get a subscription's usage",
         `Pieces by inbound with from ≤ at < to, in bytes; at most ${usageDays} days, by default the last seven.`
+      )
+    ),
+    HttpApiEndpoint.get("config", "/:id/config", { params, success: ConfigView, error: Problem.reading }).annotateMerge(
+      describe(
+        "Get a subscription's config",
+        "What its address would answer now, not from the cache, and the model it was rendered from. Keep it: it signs in."
       )
     )
   )

@@ -164,6 +164,8 @@ describe("on a server, every command does what it says", () => {
     await run("subscription", "rotate", id, "--yes")
     assert.strictEqual((await fetch(before)).status, 404)
     assert.strictEqual((await fetch((await run("subscription", "link", id)).trim())).status, 200)
+    const config = JSON.parse(await run("config", "render", id)) as { readonly outbounds: ReadonlyArray<unknown> }
+    assert.deepStrictEqual(config, await (await fetch((await run("subscription", "link", id)).trim())).json())
     assert.match(await run("subscription", "usage", id), /^Nothing was reported from/)
     const { id: other } = await json("subscription", "create")
     assert.match(await run("subscription", "delete", other, "--yes"), /is deleted/)

@@ -52,6 +52,7 @@ export const commands: Readonly<Record<string, string>> = {
   "subscriptions.rotate": "subscription rotate",
   "subscriptions.setInbounds": "subscription set-inbounds",
   "subscriptions.usage": "subscription usage",
+  "subscriptions.config": "config render",
   "nodes.create": "node create",
   "nodes.list": "node list",
   "nodes.get": "node show",

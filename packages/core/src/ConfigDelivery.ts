@@ -5,11 +5,15 @@
  */
 import { Context, Effect, Layer, Metric } from "effect"
 import * as ConfigCache from "./ConfigCache.ts"
+import * as ConfigModel from "./ConfigModel.ts"
+import * as ConfigTemplate from "./ConfigTemplate.ts"
 import * as Credential from "./Credential.ts"
+import type { Inbound } from "./Inbound.ts"
 import * as Instant from "./Instant.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
 import * as Quota from "./Quota.ts"
 import * as SingBoxClient from "./SingBoxClient.ts"
+import type { SingBoxConfig } from "./SingBoxConfig.ts"
 import type { ConfigFacts } from "./SubscriptionStore.ts"
 import { SubscriptionStore } from "./SubscriptionStore.ts"
 import type { StoreError } from "./Transaction.ts"
@@ -37,44 +41,67 @@ export type Delivery =
       readonly goodUntil: Instant.Instant
     }
 
-/** The title where nobody gave one. */
-const untitled = "VPN"
+/** What is said of a subscription that is not suspended, before it is rendered. */
+interface Decided extends Omit<Extract<Delivery, { readonly _tag: "Config" }>, "_tag" | "body"> {
+  readonly model: ConfigModel.ConfigModel
+}
 
-/** Decides and renders, given the facts. */
-export const deliver = (facts: ConfigFacts, now: Instant.Instant): Delivery => {
+/** Decides, given the facts; null for who is suspended. */
+const decide = (facts: ConfigFacts, now: Instant.Instant): Decided | null => {
   const { subscription, bucket, ownerBucket } = facts
+  const { expiresAt, isSuspended, title } = subscription
   const judged = {
-    isSuspended: subscription.isSuspended,
-    expiresAt: subscription.expiresAt,
+    isSuspended,
+    expiresAt,
     ownExhaustedUntil: bucket.exhaustedUntil,
     ownerExhaustedUntil: ownerBucket?.exhaustedUntil ?? null
   }
   const verdict = Verdict.at(judged, now)
-  if (verdict.state === "suspended") return { _tag: "Suspended" }
-  const title = subscription.title ?? untitled
+  if (verdict.state === "suspended") return null
   const isPast = bucket.window.end < now
+  const access = (inbound: Inbound) => Credential.derive(facts.credentialSecret, inbound.protocol, inbound.id)
+  const entries =
+    verdict.state === "active" ? facts.inbounds.map((inbound) => ({ inbound, access: access(inbound) })) : []
+  const model = ConfigModel.of({ title, expiresAt, verdict, entries })
   return {
-    _tag: "Config",
-    body: JSON.stringify(
-      verdict.state === "active"
-        ? SingBoxClient.render({
-            title,
-            entries: facts.inbounds.map((inbound) => ({
-              inbound,
-              access: Credential.derive(facts.credentialSecret, inbound.protocol, inbound.id)
-            }))
-          })
-        : SingBoxClient.stub(verdict)
-    ),
-    title,
+    model,
+    title: model.title,
     userInfo: {
       upload: isPast ? 0n : facts.up,
       download: isPast ? 0n : facts.down,
       total: bucket.maxTraffic,
-      expiresAt: subscription.expiresAt
+      expiresAt
     },
     goodUntil: Math.min(Verdict.nextChange(judged, now), isPast ? Instant.never : bucket.window.end)
   }
+}
+
+const failures = Metric.counter("config_template_failures_total", {
+  description: "Configs rendered without the template, because it failed for them",
+  incremental: true
+})
+
+/** Names a subscription in a log: enough of its id to find it, too little to fetch its config, for an id may be a link. */
+const named = (id: string): string => `${id.slice(0, 18)}-…`
+
+/** What a model is rendered as; `failure` says why the template was not used where it failed. */
+interface Rendered {
+  readonly config: SingBoxConfig
+  readonly failure: string | null
+}
+
+const rendering = (template: ConfigTemplate.Template | null) => {
+  const typed = (model: ConfigModel.ConfigModel, failure: string | null): Rendered => ({
+    config: SingBoxClient.render(model),
+    failure
+  })
+  return (model: ConfigModel.ConfigModel): Effect.Effect<Rendered> =>
+    template === null
+      ? Effect.succeed(typed(model, null))
+      : ConfigTemplate.render(template, model).pipe(
+          Effect.map((config): Rendered => ({ config, failure: null })),
+          Effect.catchTag("TemplateFailure", ({ detail }) => Effect.succeed(typed(model, detail)))
+        )
 }
 
 /** What the cache must know of an answer. */
@@ -88,6 +115,11 @@ const hits = Metric.counter("config_cache_hits_total", {
   incremental: true
 })
 
+/** A config as it stands, with the model it was rendered from. */
+export interface Shown extends Rendered {
+  readonly model: ConfigModel.ConfigModel
+}
+
 export class ConfigDelivery extends Context.Service<
   ConfigDelivery,
   {
@@ -96,6 +128,8 @@ export class ConfigDelivery extends Context.Service<
      * old (`ConfigCache`), and never is while the change listener is down.
      */
     readonly fetch: (link: string) => Effect.Effect<Delivery, StoreError>
+    /** What a link is answered now and what it was rendered from, for whoever looks after it; null unless 200. */
+    readonly show: (link: string) => Effect.Effect<Shown | null, StoreError>
   }
 >()("@vpnmgr/core/ConfigDelivery") {
   static readonly layer = Layer.effect(
@@ -104,7 +138,21 @@ export class ConfigDelivery extends Context.Service<
       const subscriptions = yield* SubscriptionStore
       const nodeStates = yield* NodeStateStore
       const cache = ConfigCache.make<Delivery>()
+      const render = rendering(yield* ConfigTemplate.ConfigTemplate)
       yield* nodeStates.hearChanges(cache.hear)
+
+      const answered = Effect.fnUntraced(function* (facts: ConfigFacts) {
+        const decided = decide(facts, yield* Instant.now)
+        if (decided === null) return { _tag: "Suspended" } as const
+        const { model, ...rest } = decided
+        const { config, failure } = yield* render(model)
+        if (failure !== null) {
+          yield* Metric.update(failures, 1)
+          const subscription = named(facts.subscription.id)
+          yield* Effect.logWarning("the template failed; the built-in config was served", { subscription, failure })
+        }
+        return { _tag: "Config", body: JSON.stringify(config), ...rest } as const
+      })
 
       return ConfigDelivery.of({
         fetch: Effect.fn("ConfigDelivery.fetch")(function* (link: string) {
@@ -116,10 +164,15 @@ export class ConfigDelivery extends Context.Service<
           const asOf = cache.now()
           const facts = yield* subscriptions.forConfig(link)
           if (facts === null) return { _tag: "Unknown" } as const
-          const answer = deliver(facts, yield* Instant.now)
           const { id: subscriptionId, ownerId } = facts.subscription
+          const answer = yield* answered(facts)
           if (isListening) cache.keep(link, { answer, ...extent(answer), subscriptionId, ownerId, from, asOf })
           return answer
+        }),
+        show: Effect.fn("ConfigDelivery.show")(function* (link: string) {
+          const facts = yield* subscriptions.forConfig(link)
+          const decided = facts === null ? null : decide(facts, yield* Instant.now)
+          return decided === null ? null : { model: decided.model, ...(yield* render(decided.model)) }
         })
       })
     })

@@ -4,19 +4,9 @@
  *
  * Values go in as values, whatever was typed; nothing here builds JSON out of text.
  */
-import type { ClientEntry, ClientProfile } from "./ClientConfig.ts"
-import { isServable } from "./Inbound.ts"
-import * as Instant from "./Instant.ts"
+import type { ConfigModel, Entry } from "./ConfigModel.ts"
+import { untitled } from "./ConfigModel.ts"
 import type { Outbound, SingBoxConfig } from "./SingBoxConfig.ts"
-import type { Verdict } from "./Verdict.ts"
-
-/** Why a config carries nothing. */
-export type StubReason = Extract<Verdict, { state: "expired" | "over_limit" }> | { readonly state: "no_servers" }
-
-const directTag = "direct"
-const autoTag = "auto"
-const fallbackTitle = "VPN"
-const maxTag = 80
 
 const tun = {
   type: "tun",
@@ -28,85 +18,45 @@ const tun = {
   stack: "mixed"
 }
 
-/** Hands out tags: cut to a readable length, made unique with a number. */
-const tags = (...taken: ReadonlyArray<string>) => {
-  const used = new Set(taken)
-  return (wish: string): string => {
-    const base = Array.from(wish.replace(/\s+/gu, " ").trim()).slice(0, maxTag).join("") || fallbackTitle
-    let tag = base
-    for (let n = 2; used.has(tag); n++) tag = `${base} (${n})`
-    used.add(tag)
-    return tag
-  }
-}
-
-const label = ({ inbound }: ClientEntry): string =>
-  [inbound.geo ?? inbound.host, inbound.purpose, inbound.protocol]
-    .filter((part) => part !== null && part !== "")
-    .join(" ")
-
-const outbound = ({ access, inbound }: ClientEntry, tag: string): ReadonlyArray<Outbound> => {
-  const server = { tag, server: inbound.host, server_port: inbound.port }
-  const { settings } = inbound
-  if (settings.protocol === "vless" && access.protocol === "vless") {
-    return [
-      {
-        type: "vless",
+const outbound = (entry: Entry): Outbound => {
+  const server = { type: entry.protocol, tag: entry.tag, server: entry.server, server_port: entry.serverPort }
+  switch (entry.protocol) {
+    case "vless":
+      return {
         ...server,
-        uuid: access.uuid,
+        type: "vless",
+        uuid: entry.uuid,
         flow: "xtls-rprx-vision",
         packet_encoding: "xudp",
         tls: {
           enabled: true,
-          server_name: settings.serverName,
+          server_name: entry.serverName,
           utls: { enabled: true, fingerprint: "chrome" },
-          reality: { enabled: true, public_key: settings.publicKey, short_id: settings.shortId }
+          reality: { enabled: true, public_key: entry.publicKey, short_id: entry.shortId }
         }
       }
-    ]
-  }
-  if (settings.protocol === "shadowsocks" && access.protocol === "shadowsocks") {
-    return [
-      {
-        type: "shadowsocks",
+    case "shadowsocks":
+      return { ...server, type: "shadowsocks", method: entry.method, password: entry.password }
+    case "hysteria2":
+      return {
         ...server,
-        method: "2022-blake3-aes-128-gcm",
-        password: `${settings.serverKey}:${access.key}`
-      }
-    ]
-  }
-  if (settings.protocol === "hysteria2" && access.protocol === "hysteria2") {
-    const pinned = settings.tls.mode === "agent" ? inbound.certificate : null
-    return [
-      {
         type: "hysteria2",
-        ...server,
-        password: access.password,
-        ...(settings.obfsPassword === null ? {} : { obfs: { type: "salamander", password: settings.obfsPassword } }),
+        password: entry.password,
+        ...(entry.obfsPassword === null ? {} : { obfs: { type: "salamander", password: entry.obfsPassword } }),
         tls: {
           enabled: true,
-          server_name: settings.tls.serverName,
+          server_name: entry.serverName,
           alpn: ["h3"],
-          ...(pinned === null ? {} : { certificate: pinned.trim().split(/\r?\n/) })
+          ...(entry.certificate === null ? {} : { certificate: entry.certificate })
         }
       }
-    ]
   }
-  return []
 }
 
-/**
- * Renders a full config. Entries whose inbound cannot be served yet, or whose access is of another protocol, are left
- * out; when none remains the stub says so.
- */
-export const render = (profile: ClientProfile): SingBoxConfig => {
-  const unique = tags(directTag, autoTag)
-  const choice = unique(profile.title)
-  const ways = profile.entries
-    .filter(({ inbound }) => isServable(inbound))
-    .flatMap((entry) => (entry.access.protocol === entry.inbound.protocol ? outbound(entry, unique(label(entry))) : []))
-  const [first, ...others] = ways.map(({ tag }) => tag)
-  if (first === undefined) return stub({ state: "no_servers" })
+/** Renders a model: a full config, or a stub when it has no entries. */
+export const render = ({ auto, choice, direct, entries, reason }: ConfigModel): SingBoxConfig => {
+  const [first, ...others] = entries.map(({ tag }) => tag)
+  if (first === undefined) return stub(reason ?? untitled)
   return {
     log: { level: "warn", timestamp: true },
     dns: {
@@ -126,27 +76,27 @@ export const render = (profile: ClientProfile): SingBoxConfig => {
       {
         type: "selector",
         tag: choice,
-        outbounds: [autoTag, first, ...others],
-        default: autoTag,
+        outbounds: [auto, first, ...others],
+        default: auto,
         interrupt_exist_connections: true
       },
       {
         type: "urltest",
-        tag: autoTag,
+        tag: auto,
         outbounds: [first, ...others],
         url: "https://www.gstatic.com/generate_204",
         interval: "10m",
         tolerance: 50,
         idle_timeout: "30m"
       },
-      ...ways,
-      { type: "direct", tag: directTag }
+      ...entries.map(outbound),
+      { type: "direct", tag: direct }
     ],
     route: {
       rules: [
         { action: "sniff" },
         { type: "logical", mode: "or", rules: [{ protocol: "dns" }, { port: 53 }], action: "hijack-dns" },
-        { ip_is_private: true, action: "route", outbound: directTag }
+        { ip_is_private: true, action: "route", outbound: direct }
       ],
       final: choice,
       auto_detect_interface: true,
@@ -155,49 +105,22 @@ export const render = (profile: ClientProfile): SingBoxConfig => {
   }
 }
 
-/** As a person reads it: to the minute, to the second where that matters, in UTC. */
-const moment = (instant: Instant.Instant): string =>
-  `${Instant.format(instant)
-    .replace("T", " ")
-    .replace(/(:00)?\.\d+Z$/, "")} UTC`
-
-/**
- * What a stub's tag says to the person whose app shows it: what happened, whose traffic it is that is used up (the
- * subscription's own, or its provider's allowance), and until when where it ends by itself.
- */
-export const stubTag = (reason: StubReason): string => {
-  switch (reason.state) {
-    case "expired":
-      return `expired on ${moment(reason.at)}`
-    case "over_limit":
-      return [
-        reason.bucket === "subscription" ? "over limit" : "provider over limit",
-        ...(reason.until === Instant.never ? [] : [`until ${moment(reason.until)}`])
-      ].join(" ")
-    case "no_servers":
-      return "no server yet"
-  }
-}
-
-/** Renders a valid config that carries nothing: every connection and every name is refused. */
-export const stub = (reason: StubReason): SingBoxConfig => {
-  const tag = stubTag(reason)
-  return {
-    log: { level: "warn", timestamp: true },
-    dns: { servers: [{ type: "local", tag: "dns-direct" }], rules: [{ action: "reject" }], final: "dns-direct" },
-    inbounds: [tun],
-    outbounds: [
-      { type: "selector", tag: fallbackTitle, outbounds: [tag], default: tag },
-      { type: "block", tag }
+/** Renders a valid config that carries nothing, every connection and every name refused; its one way is called `reason`. */
+const stub = (reason: string): SingBoxConfig => ({
+  log: { level: "warn", timestamp: true },
+  dns: { servers: [{ type: "local", tag: "dns-direct" }], rules: [{ action: "reject" }], final: "dns-direct" },
+  inbounds: [tun],
+  outbounds: [
+    { type: "selector", tag: untitled, outbounds: [reason], default: reason },
+    { type: "block", tag: reason }
+  ],
+  route: {
+    rules: [
+      { type: "logical", mode: "or", rules: [{ protocol: "dns" }, { port: 53 }], action: "hijack-dns" },
+      { action: "reject" }
     ],
-    route: {
-      rules: [
-        { type: "logical", mode: "or", rules: [{ protocol: "dns" }, { port: 53 }], action: "hijack-dns" },
-        { action: "reject" }
-      ],
-      final: fallbackTitle,
-      auto_detect_interface: true,
-      default_domain_resolver: { server: "dns-direct" }
-    }
+    final: untitled,
+    auto_detect_interface: true,
+    default_domain_resolver: { server: "dns-direct" }
   }
-}
+})

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
-import { SingBoxClient, SingBoxServer } from "../src/index.ts"
+import { ConfigModel, SingBoxClient, SingBoxServer } from "../src/index.ts"
 import {
   access,
   binary,
@@ -57,13 +57,20 @@ const withoutTun = (config: object, port: number) => ({
   inbounds: [{ type: "mixed", tag: "tun-in", listen: "127.0.0.1", listen_port: port }]
 })
 
+const rendered = (profile: Pick<ConfigModel.Profile, "title" | "entries" | "verdict">) =>
+  SingBoxClient.render(ConfigModel.of({ ...profile, expiresAt: null }))
+
+const active = { state: "active" } as const
+const over = { state: "over_limit", bucket: "subscription", until: Date.UTC(2026, 1, 1) } as const
+
 const clients = {
-  full: SingBoxClient.render({
+  full: rendered({
     title: nasty,
-    entries: inbounds.map((inbound) => ({ inbound, access: access(17, inbound) }))
+    entries: inbounds.map((inbound) => ({ inbound, access: access(17, inbound) })),
+    verdict: active
   }),
-  stub: SingBoxClient.stub({ state: "over_limit", bucket: "subscription", until: Date.UTC(2026, 1, 1) }),
-  empty: SingBoxClient.render({ title: "", entries: [] })
+  stub: rendered({ title: nasty, entries: [], verdict: over }),
+  empty: rendered({ title: "", entries: [], verdict: active })
 }
 
 for (const version of versions) {

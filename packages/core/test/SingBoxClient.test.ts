@@ -1,14 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { SingBoxClient, SingBoxConfig } from "../src/index.ts"
+import { ConfigModel, SingBoxClient, SingBoxConfig } from "../src/index.ts"
 import { access, inbound, inbounds, nasty } from "./SingBoxFixtures.ts"
 
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(SingBoxConfig.SingBoxConfig))
 const entries = inbounds.map((inbound) => ({ inbound, access: access(17, inbound) }))
-const profile = { title: nasty, entries }
+
+/** What is rendered for an active subscription, and for one that carries nothing. */
+const rendered = (profile: Pick<ConfigModel.Profile, "title" | "entries">) =>
+  SingBoxClient.render(ConfigModel.of({ ...profile, expiresAt: null, verdict: { state: "active" } }))
+const stub = (verdict: ConfigModel.Profile["verdict"]) =>
+  SingBoxClient.render(ConfigModel.of({ title: "t", expiresAt: null, verdict, entries }))
 
 describe("SingBoxClient", () => {
-  const config = SingBoxClient.render(profile)
+  const config = rendered({ title: nasty, entries })
 
   it("is what the typed model says, whatever was typed", () => {
     assert.deepStrictEqual(decode(JSON.stringify(config)), config)
@@ -24,7 +29,7 @@ describe("SingBoxClient", () => {
       inbound: { ...entry.inbound, geo: "auto", purpose: null }
     }))
     for (const title of ["auto", "direct", "auto vless", "", "  "]) {
-      const tags = SingBoxClient.render({ title, entries: same }).outbounds.map(({ tag }) => tag)
+      const tags = rendered({ title, entries: same }).outbounds.map(({ tag }) => tag)
       assert.strictEqual(new Set(tags).size, tags.length)
     }
   })
@@ -34,7 +39,7 @@ describe("SingBoxClient", () => {
     const pinned = (config: SingBoxConfig.SingBoxConfig) => JSON.stringify(hysteria2(config)?.tls)
     assert.include(pinned(config), '"certificate":["-----BEGIN CERTIFICATE-----","')
     const waiting = entries.map((entry) => ({ ...entry, inbound: { ...entry.inbound, certificate: null } }))
-    assert.isUndefined(hysteria2(SingBoxClient.render({ title: "t", entries: waiting })))
+    assert.isUndefined(hysteria2(rendered({ title: "t", entries: waiting })))
   })
 
   it("gives away no private key", () => {
@@ -43,7 +48,7 @@ describe("SingBoxClient", () => {
 
   it("says why a stub carries nothing and until when", () => {
     const until = Date.UTC(2026, 1, 1)
-    const tags = (reason: SingBoxClient.StubReason) => SingBoxClient.stub(reason).outbounds.map(({ tag }) => tag)
+    const tags = (verdict: ConfigModel.Profile["verdict"]) => stub(verdict).outbounds.map(({ tag }) => tag)
     const over = (bucket: "subscription" | "owner", until: number) => tags({ state: "over_limit", bucket, until })
     assert.include(over("subscription", until), "over limit until 2026-02-01 00:00 UTC")
     assert.include(over("subscription", until + 5000), "over limit until 2026-02-01 00:00:05 UTC")
@@ -52,13 +57,13 @@ describe("SingBoxClient", () => {
     assert.include(over("owner", Infinity), "provider over limit")
     assert.include(tags({ state: "expired", at: until }), "expired on 2026-02-01 00:00 UTC")
     assert.include(
-      SingBoxClient.render({ title: "t", entries: [] }).outbounds.map(({ tag }) => tag),
+      rendered({ title: "t", entries: [] }).outbounds.map(({ tag }) => tag),
       "no server yet"
     )
   })
 
   it("has nothing but block outbounds in a stub", () => {
-    const types = SingBoxClient.stub({ state: "expired", at: 0 }).outbounds.map(({ type }) => type)
+    const types = stub({ state: "expired", at: 0 }).outbounds.map(({ type }) => type)
     assert.sameMembers(types, ["selector", "block"])
   })
 })

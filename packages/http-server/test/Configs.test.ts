@@ -116,6 +116,24 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("GET /s/{li
     })
   )
 
+  it.effect("is shown to whoever looks after the subscription, with what it was rendered from", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const made = yield* ask("POST /api/v1/subscriptions", { token, body: { title: rocket } })
+      const path = `/api/v1/subscriptions/${made.json["id"]}`
+      const shown = yield* ask(`GET ${path}/config`, { token })
+      assert.strictEqual(shown.status, 200, shown.text)
+      assert.strictEqual(shown.headers.get("cache-control"), "no-store")
+      assert.deepStrictEqual(shown.json["config"], (yield* ask(`GET ${made.json["config_path"]}`)).json)
+      const { state, template_failure, model } = shown.json
+      assert.deepStrictEqual([state, template_failure], ["active", null])
+      assert.deepInclude(model, { title: rocket, state: "no_servers", expires_at: null, entries: [] })
+      yield* ask(`POST ${path}/suspend`, { token })
+      const { json } = yield* ask(`GET ${path}/config`, { token })
+      assert.deepStrictEqual([json["state"], json["config"], json["model"]], ["suspended", null, null])
+    })
+  )
+
   it.effect("answers what was rotated away or deleted as it answers what never was, in its own time", () =>
     Effect.gen(function* () {
       const token = yield* Server.signedIn

@@ -16,7 +16,8 @@ const broken = Layer.mergeAll(
     Effect.map(SettingStore.SettingStore, (store) => ({ ...store, generation: Effect.fail(away) }))
   ),
   Layer.succeed(ConfigDelivery.ConfigDelivery, {
-    fetch: (link) => (link === "dies" ? Effect.die(new Error("a defect at /srv/app.js:1")) : Effect.fail(away))
+    fetch: (link) => (link === "dies" ? Effect.die(new Error("a defect at /srv/app.js:1")) : Effect.fail(away)),
+    show: () => Effect.fail(away)
   })
 )
 

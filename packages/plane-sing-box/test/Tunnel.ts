@@ -1,5 +1,5 @@
 /** A person's sing-box with the config they would get, a local SOCKS port in place of the tun device. */
-import { SingBoxClient, type ClientConfig } from "@vpnmgr/core"
+import { ConfigModel, SingBoxClient } from "@vpnmgr/core"
 import { spawn } from "node:child_process"
 import { randomInt } from "node:crypto"
 import { once } from "node:events"
@@ -90,8 +90,9 @@ const open = async (proxy: number, port: number, payload: ReadonlyArray<Buffer>,
 }
 
 /** Starts a client with one entry of a profile. */
-export const start = async (binary: string, entry: ClientConfig.ClientEntry): Promise<Tunnel> => {
-  const rendered = SingBoxClient.render({ title: "test", entries: [entry] })
+export const start = async (binary: string, entry: ConfigModel.ClientEntry): Promise<Tunnel> => {
+  const profile = { title: "test", expiresAt: null, verdict: { state: "active" }, entries: [entry] } as const
+  const rendered = SingBoxClient.render(ConfigModel.of(profile))
   const way = rendered.outbounds.find(({ type }) => type === entry.inbound.protocol)
   if (way === undefined) throw new Error(`no ${entry.inbound.protocol} in the client's config`)
   const port = await freePort()

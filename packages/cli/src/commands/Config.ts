@@ -1,12 +1,19 @@
 /** `vpnmgr config`: what the settings are, where they come from, and whether they hold together. */
+import type { Subscriptions } from "@vpnmgr/api"
+import { ConfigTemplate } from "@vpnmgr/core"
+import { NunjucksTemplate } from "@vpnmgr/template-nunjucks"
 import { Console, Effect, Schema } from "effect"
-import { Command } from "effect/cli"
+import { Argument, Command } from "effect/cli"
+import { both } from "../client/Answer.ts"
+import { failed } from "../Failed.ts"
 import { Json } from "../GlobalFlags.ts"
 import { table } from "../output/Table.ts"
 import { nameOf } from "../settings/Definition.ts"
 import * as Load from "../settings/Load.ts"
 import { definitions, ServerSettings } from "../settings/ServerSettings.ts"
 import type { Found } from "../settings/Sources.ts"
+import * as Inputs from "./Inputs.ts"
+import * as Verb from "./Verb.ts"
 
 const originOf = (found: Found | undefined): string => found?.from ?? "default"
 
@@ -53,8 +60,56 @@ const show = Command.make(
   Command.withExamples([{ command: "vpnmgr config show --json" }])
 )
 
+const file = Argument.String("file").pipe(Argument.withDescription("A nunjucks file"))
+
+const loaded = (path: string) =>
+  NunjucksTemplate.load(path).pipe(Effect.mapError(({ detail }: ConfigTemplate.TemplateFailure) => failed(detail)))
+
+const checkTemplate = Command.make("check-template", { file }, ({ file }) =>
+  Effect.scoped(loaded(file)).pipe(
+    Effect.andThen(Json),
+    Effect.flatMap((json) =>
+      Console.log(json ? JSON.stringify({ ok: true }) : `${file} renders a config for every state and protocol.`)
+    )
+  )
+).pipe(
+  Command.withDescription("Say what is wrong with a template for configs, with the line; exit code 0 when nothing is"),
+  Command.withExamples([{ command: "vpnmgr config check-template config.njk" }])
+)
+
+/** Renders what the server answered by another template, here: templates never go through the API. */
+const rerendered = (view: Subscriptions.ConfigView, path: string | undefined) =>
+  Effect.gen(function* () {
+    if (view.model === null) return yield* failed("the subscription is suspended: it has no config")
+    if (path === undefined) return view
+    const template = yield* loaded(path)
+    const config = yield* ConfigTemplate.render(template, view.model)
+    return { ...view, config: config as Schema.Json }
+  }).pipe(
+    Effect.catchTag("TemplateFailure", ({ detail }) => failed(detail)),
+    Effect.scoped
+  )
+
+const render = Verb.verb("render", {
+  description: "Print the config that a subscription's address answers, or what a template would make of it",
+  examples: [
+    "vpnmgr config render 01994a43",
+    ["vpnmgr config render 01994a43 --template config.njk", "Before it serves everybody"]
+  ],
+  flags: {
+    subscription: Inputs.it("subscription"),
+    template: Inputs.text("template", "file", "Render by this template instead of the server's")
+  },
+  call: (client, { subscription, template }) =>
+    Effect.flatMap(client.subscriptions.config({ params: { id: subscription }, ...both }), ([view, response]) =>
+      Effect.map(rerendered(view, template), (shown) => [shown, response] as const)
+    ),
+  view: ({ config }) => JSON.stringify(config, null, 2),
+  isBare: true
+})
+
 /** The noun with its verbs. */
 export const config = Command.make("config").pipe(
-  Command.withDescription("The server's settings"),
-  Command.withSubcommands([check, show])
+  Command.withDescription("The server's settings, and the configs it hands out"),
+  Command.withSubcommands([check, show, checkTemplate, render])
 )

@@ -3,11 +3,21 @@ import { ControlPlane, Grain, Spares, Subscriptions } from "@vpnmgr/core"
 import type { Transaction, Vault } from "@vpnmgr/core"
 import { HttpServer, Policy } from "@vpnmgr/http-server"
 import type { Stores } from "@vpnmgr/store-pg"
+import { NunjucksTemplate } from "@vpnmgr/template-nunjucks"
 import { Effect, Layer } from "effect"
+import { failed } from "../Failed.ts"
 import type { Failed } from "../Failed.ts"
 import type { ServerSettings } from "../settings/ServerSettings.ts"
 import type * as EncryptionKey from "./EncryptionKey.ts"
 import * as Store from "./Store.ts"
+
+/** The deployer's template, where one is named: it is tried here, before anything is served. */
+const template = ({ configTemplate }: ServerSettings): Layer.Layer<never, Failed> =>
+  configTemplate === null
+    ? Layer.empty
+    : NunjucksTemplate.layer(configTemplate).pipe(
+        Layer.catch(({ detail }) => Layer.effectDiscard(failed(`config_template: ${detail}`)))
+      )
 
 const policies = (settings: ServerSettings) =>
   Layer.mergeAll(
@@ -44,5 +54,6 @@ export const services = (
     Layer.provideMerge(ControlPlane.layer),
     Layer.provideMerge(Layer.effectDiscard(Store.holdGrain(settings.grain))),
     Layer.provideMerge(Store.layer(settings, key)),
-    Layer.provideMerge(policies(settings))
+    Layer.provideMerge(policies(settings)),
+    Layer.provideMerge(template(settings))
   )

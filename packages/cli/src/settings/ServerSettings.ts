@@ -67,6 +67,13 @@ export const definitions = {
     metavar: "url",
     meaning: "What clients and nodes reach the server by; printed links begin with it. Default: where it listens."
   },
+  configTemplate: {
+    of: Schema.NullOr(Value.Text),
+    standard: null,
+    metavar: "file",
+    meaning:
+      "A nunjucks file that configs are rendered by; tried before the server starts. Default: the built-in config."
+  },
   randomLinks: {
     of: Value.OneOf(["yes", "no"]),
     standard: "no",

@@ -3,6 +3,7 @@ import { Api, Problem, Subscriptions as Contract } from "@vpnmgr/api"
 import {
   Actor,
   BucketStore,
+  ConfigDelivery,
   type Failure,
   Inbounds,
   Instant,
@@ -11,7 +12,7 @@ import {
   Subscriptions,
   UsageStore
 } from "@vpnmgr/core"
-import { Effect } from "effect"
+import { Effect, type Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Exports } from "../Exports.ts"
 import * as Refusal from "../Refusal.ts"
@@ -39,7 +40,12 @@ const span = (from: Instant.Instant, to: Instant.Instant) => {
 
 export const layer: Handlers<
   "subscriptions",
-  Subscriptions.Subscriptions | Inbounds.Inbounds | BucketStore.BucketStore | UsageStore.UsageStore | Exports
+  | Subscriptions.Subscriptions
+  | Inbounds.Inbounds
+  | BucketStore.BucketStore
+  | UsageStore.UsageStore
+  | ConfigDelivery.ConfigDelivery
+  | Exports
 > = HttpApiBuilder.group(
   Api,
   "subscriptions",
@@ -49,6 +55,7 @@ export const layer: Handlers<
     const buckets = yield* BucketStore.BucketStore
     const usage = yield* UsageStore.UsageStore
     const exports = yield* Exports
+    const configs = yield* ConfigDelivery.ConfigDelivery
     const summarized = SubscriptionViews.summarize(buckets)
 
     const listed = Effect.fnUntraced(function* (query: SubscriptionQuery.Query) {
@@ -121,6 +128,16 @@ export const layer: Handlers<
           usedBytes: Quota.bytes(weighted)
         }))
         return { from, to, items }
+      }),
+      config: Effect.fnUntraced(function* ({ params }) {
+        const { subscription, verdict } = yield* Refusal.reading(subscriptions.get(params.id))
+        const shown = yield* Refusal.storing(configs.show(subscription.link))
+        return {
+          state: verdict.state,
+          config: (shown?.config ?? null) as Schema.Json,
+          model: shown?.model ?? null,
+          templateFailure: shown?.failure ?? null
+        }
       })
     })
   })

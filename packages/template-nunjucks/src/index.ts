@@ -1,0 +1,1 @@
+export * as NunjucksTemplate from "./NunjucksTemplate.ts"
