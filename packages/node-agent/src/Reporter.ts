@@ -61,6 +61,7 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
   const reportEvery = options.reportEvery ?? 10_000
   let planeVersion: () => string | null = () => null
   let sealings = 0
+  let isRenamed = false
 
   const setAside = Effect.fnUntraced(function* (seq: number, detail: string) {
     yield* Effect.logError("the server holds another batch under this number: this one is set aside, not counted", {
@@ -68,6 +69,34 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
       detail
     })
     yield* spool.refuse(seq)
+  })
+
+  /**
+   * The number was used before: the spool was brought back from a copy, or copied to another machine. What was in the
+   * file when it was opened went out in the time that it forgot; what was made since goes out under another id.
+   * Answers false for what asking again may change: a spool that was given a new id and is refused all the same.
+   */
+  const reused = Effect.fnUntraced(function* (
+    { batch: { seq }, origin }: Spool.Waiting,
+    isRewound: boolean,
+    detail: string
+  ) {
+    if (isRewound && origin === "before") {
+      yield* Effect.logWarning("the server had this batch before the spool was brought back from a copy", { seq })
+      yield* spool.concede(seq)
+      return true
+    }
+    if (!isRenamed && (isRewound || origin === "since")) {
+      yield* spool.rename
+      isRenamed = true
+      yield* Effect.logWarning("the spool was brought back or copied: it goes on under a new id", {
+        seq,
+        spool: spool.id
+      })
+      return true
+    }
+    if (!isRewound) yield* setAside(seq, detail)
+    return !isRewound
   })
 
   const send = Effect.fnUntraced(function* ({ batch, lowest }: Spool.Waiting) {
@@ -83,6 +112,7 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
       return yield* new ControlPlaneError({ reason: new Unreachable({ detail: "the receipt names another batch" }) })
     yield* faultPoint("agent.answered")
     yield* spool.acknowledge(batch.seq)
+    isRenamed = false
   })
 
   const deliver = Effect.fnUntraced(function* (waiting: Spool.Waiting) {
@@ -93,8 +123,10 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
         Effect.catchTag("ControlPlaneError", (error) => Effect.succeed(error))
       )
       if (error === null) break
-      if (error.reason._tag === "Refused" && error.reason.status === 409)
-        return yield* setAside(waiting.batch.seq, error.reason.detail)
+      if (error.reason._tag === "Refused" && error.reason.status === 409) {
+        const { code, detail } = error.reason
+        if (yield* reused(waiting, code === "spool_rewound", detail)) return
+      }
       before = yield* complain(error, before)
       yield* Effect.sleep(yield* backoff(error, tries))
     }

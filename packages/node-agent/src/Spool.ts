@@ -12,6 +12,7 @@ import { advance, key, type Amount } from "./Baseline.ts"
 import * as Batches from "./internal/spoolBatches.ts"
 import * as Carry from "./internal/spoolCarry.ts"
 import * as File from "./internal/spoolFile.ts"
+import * as Origin from "./internal/spoolOrigin.ts"
 import * as Rows from "./internal/spoolRows.ts"
 import * as StateText from "./internal/stateText.ts"
 import * as Tally from "./Tally.ts"
@@ -58,12 +59,14 @@ export interface Waiting {
   readonly batch: TrafficReport.Batch
   /** The lowest seq not yet acknowledged. */
   readonly lowest: number
+  /** When it was made: in the file when that was opened, since then; unknown once something was acknowledged. */
+  readonly origin: Origin.Origin
 }
 
 export class Spool extends Context.Service<
   Spool,
   {
-    /** Random, made with the file. */
+    /** Random, made with the file; another one after `rename`. */
     readonly id: string
     /** True until a spool that was re-made has its first baseline. */
     readonly isRemade: Effect.Effect<boolean, SpoolError>
@@ -73,10 +76,14 @@ export class Spool extends Context.Service<
     readonly book: (reading: DataPlane.Counters, options: BookOptions) => Effect.Effect<Booked, SpoolError>
     /** Makes the batches that wait immutable; with none waiting, makes an empty one: the heartbeat. */
     readonly seal: (at: Instant.Instant) => Effect.Effect<void, SpoolError>
-    /** The oldest immutable batch that was not acknowledged; null = none. The same until `acknowledge` or `refuse`. */
+    /** The oldest immutable batch that was not acknowledged; null = none. The same until it is settled or `rename`. */
     readonly next: Effect.Effect<Waiting | null, SpoolError>
     /** The server has the batch. It is kept until `prune`, to be weighed against grants computed without it. */
     readonly acknowledge: (seq: number) => Effect.Effect<void, SpoolError>
+    /** The server had the batch before the file was brought back from a copy: it needs no counting. */
+    readonly concede: (seq: number) => Effect.Effect<void, SpoolError>
+    /** Gives the spool a new id, under which everything that waits is sent: a number of the old one was used before. */
+    readonly rename: Effect.Effect<void, SpoolError>
     /** Sets a batch aside that the server will never take; the last 100 are kept for the operator. */
     readonly refuse: (seq: number) => Effect.Effect<void, SpoolError>
     /** The seq below which, and at which, everything is acknowledged. */
@@ -118,12 +125,15 @@ const keptAside = 100
 export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
   const attempt = <A>(action: () => A) => Effect.try({ try: action, catch: failure(options) })
   const planeDirectory = options.planeDirectory ?? options.directory
-  const { db, id } = yield* Effect.acquireRelease(
+  const opened = yield* Effect.acquireRelease(
     attempt(() => File.open(options.directory, planeDirectory)),
     ({ db }) => Effect.sync(() => db.close())
   )
+  const { db } = opened
+  let id = opened.id
   yield* attempt(() => File.mark(planeDirectory, id))
   const bounds = Batches.bounds(options.maxBatches ?? 10_000)
+  let isUnread = yield* attempt(() => File.transact(db, () => Origin.begin(db, bounds)))
   let baseline = Rows.baseline(db)
   let last = Number(File.readMeta(db, "last") ?? 0)
   let grain = Number(File.readMeta(db, "grain") ?? 3_600_000)
@@ -167,16 +177,19 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       grain = how.grain
       if (changed.length === 0 && !isNewEpoch && !remade) {
         last = to
+        isUnread = false
         return Effect.succeed<Booked>({ counted: [], isNewEpoch, backwards, uncounted: null })
       }
       return change((): Booked => {
         const interval = intervalTo(to)
         saveBaseline(reading.epoch, isNewEpoch, changed)
         const counted = remade ? [] : Batches.append(db, entries, interval, bounds)
+        if (isUnread && counted.length > 0) Origin.pass(db, bounds)
         File.writeMeta(db, "last", to)
         File.writeMeta(db, "grain", grain)
         if (remade) File.writeMeta(db, "remade", 0)
         last = to
+        isUnread = false
         const uncounted = remade ? entries.reduce((sum, { up, down }) => sum + up + down, 0n) : null
         return { counted, isNewEpoch, backwards, uncounted }
       })
@@ -193,7 +206,7 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       bytesDown: down
     }))
     const batch = { spool: id, seq, from: Number(row["began"]), to: Number(row["ended"]), entries }
-    return { batch, lowest: Batches.lowest(db) }
+    return { batch, lowest: Batches.lowest(db), origin: Origin.of(db, seq) }
   })
 
   const settle = (seq: number, state: "acknowledged" | "refused") =>
@@ -204,6 +217,21 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       db.prepare(`DELETE FROM batch WHERE seq IN (${old})`).run(keptAside)
       if (state === "refused") version++
     })
+
+  const acknowledge = (seq: number) =>
+    change(() => {
+      db.prepare("UPDATE batch SET state = 'acknowledged' WHERE seq = ? AND state = 'sent'").run(seq)
+      Origin.settle(db)
+    })
+
+  const rename = Effect.andThen(
+    change(() => {
+      id = File.rename(db, id)
+      Origin.settle(db)
+      version++
+    }),
+    attempt(() => File.mark(planeDirectory, id))
+  )
 
   const prune = (acknowledgedTo: number, state: NodeState.NodeState, now: Instant.Instant) =>
     Effect.suspend(() => {
@@ -246,14 +274,23 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
     )
   })
 
+  const startFromZero = Effect.suspend(() => {
+    isUnread = false
+    return isRemade() ? change(() => File.writeMeta(db, "remade", 0)) : Effect.void
+  })
+
   return Spool.of({
-    id,
+    get id() {
+      return id
+    },
     isRemade: attempt(isRemade),
-    startFromZero: Effect.suspend(() => (isRemade() ? change(() => File.writeMeta(db, "remade", 0)) : Effect.void)),
+    startFromZero,
     book,
     seal: (at) => change(() => Batches.sealOrBeat(db, intervalTo(at))),
     next,
-    acknowledge: (seq) => settle(seq, "acknowledged"),
+    acknowledge,
+    concede: (seq) => settle(seq, "acknowledged"),
+    rename,
     refuse: (seq) => settle(seq, "refused"),
     acknowledgedTo: attempt(() => Batches.lowest(db) - 1),
     prune,

@@ -38,6 +38,7 @@ const play = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, maxBatches
   const plane = new FakePlane()
   const taken = new Map<string, string>()
   const counted = new Map<number, bigint>()
+  let floor = 0
   let clock = 100 * hour
   let scope = yield* Scope.make()
   const open = () => Spool.make({ directory: at, maxBatches }).pipe(Scope.provide(scope))
@@ -57,7 +58,9 @@ const play = Effect.fnUntraced(function* (steps: ReadonlyArray<Step>, maxBatches
   const send = Effect.fnUntraced(function* (outcome: "acknowledged" | "answer lost" | "never arrived") {
     const waiting = yield* spool.next
     if (waiting === null || outcome === "never arrived") return
-    const { batch } = waiting
+    const { batch, lowest } = waiting
+    assert.isAtLeast(batch.seq, floor, "an honest spool never sends below what it named as its lowest")
+    floor = Math.max(floor, Math.min(lowest, batch.seq))
     const digest = JSON.stringify([
       batch.from,
       batch.to,

@@ -102,6 +102,12 @@ export class FakeServer {
   polls: Array<{ readonly generation: string; readonly revision: number }> = []
   received: Array<TrafficReport.Report> = []
   taken = new Map<string, string>()
+  /** By spool: below it, keys are gone. */
+  floors = new Map<string, number>()
+  /** Every number is taken for one below the floor. */
+  isConfused = false
+  /** Numbers below a spool's floor that came all the same. */
+  rewound: Array<string> = []
   counted = new Map<number, bigint>()
   applied: Array<Convergence.AppliedReport> = []
   onPoll: Effect.Effect<void> = Effect.void
@@ -109,8 +115,8 @@ export class FakeServer {
   get layer(): Layer.Layer<ControlPlane> {
     const unreachable = new ControlPlaneError({ reason: new Unreachable({ detail: "no route" }) })
     const up = Effect.suspend(() => (this.isUp ? Effect.void : Effect.fail(unreachable)))
-    const refuse = (status: number) =>
-      new ControlPlaneError({ reason: new Refused({ status, code: null, detail: "refused" }) })
+    const refuse = (status: number, code: string | null = null) =>
+      new ControlPlaneError({ reason: new Refused({ status, code, detail: "refused" }) })
     return Layer.succeed(
       ControlPlane,
       ControlPlane.of({
@@ -140,11 +146,20 @@ export class FakeServer {
             const digest = JSON.stringify(batch, (_, value: unknown) =>
               typeof value === "bigint" ? String(value) : value
             )
-            if (this.conflicts.has(batch.seq) || (this.taken.get(name) ?? digest) !== digest) return yield* refuse(409)
+            if (this.isConfused || batch.seq < (this.floors.get(batch.spool) ?? 0)) {
+              this.rewound.push(name)
+              return yield* refuse(409, "spool_rewound")
+            }
+            if (this.conflicts.has(batch.seq) || (this.taken.get(name) ?? digest) !== digest)
+              return yield* refuse(409, "batch_conflict")
             if (!this.taken.has(name))
               for (const { credential, bytesUp, bytesDown } of batch.entries)
                 this.counted.set(credential, (this.counted.get(credential) ?? 0n) + bytesUp + bytesDown)
             this.taken.set(name, digest)
+            this.floors.set(
+              batch.spool,
+              Math.max(this.floors.get(batch.spool) ?? 0, Math.min(report.lowest, batch.seq))
+            )
             if (this.loseAnswers > 0) {
               this.loseAnswers--
               return yield* unreachable

@@ -26,10 +26,10 @@ export interface Bounds {
 export const bounds = (maxBatches: number): Bounds => ({ maxBatches, maxEntries: TrafficReport.maxEntries })
 
 /** The seq the next batch gets: 1, 2, 3 … for the life of the file. */
-const nextSeq = (db: DatabaseSync): number => Number(readMeta(db, "next_seq") ?? 1)
+export const nextSeq = (db: DatabaseSync): number => Number(readMeta(db, "next_seq") ?? 1)
 
 /** How many batches wait for their acknowledgement. */
-const waiting = (db: DatabaseSync): number =>
+export const waiting = (db: DatabaseSync): number =>
   Number(db.prepare("SELECT count(*) AS n FROM batch WHERE state IN ('open', 'sent')").get()?.["n"])
 
 /** The lowest seq not yet acknowledged; the next one when nothing waits. */
@@ -46,7 +46,7 @@ const make = (db: DatabaseSync, { from, to, edge }: Interval, state: "open" | "s
 }
 
 /** Makes every open batch immutable. */
-const seal = (db: DatabaseSync): void => {
+export const seal = (db: DatabaseSync): void => {
   db.prepare("UPDATE batch SET state = 'sent' WHERE state = 'open'").run()
 }
 

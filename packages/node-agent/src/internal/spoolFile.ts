@@ -94,13 +94,21 @@ export const open = (directory: string, planeDirectory: string): SpoolFile => {
       const id = typeof known === "string" ? known : randomUUID()
       writeMeta(db, "id", id)
       const marker = readMarker(path.join(planeDirectory, "spool-id"))
-      if (marker !== null && marker !== id) writeMeta(db, "remade", 1)
+      if (marker !== null && marker !== id && marker !== readMeta(db, "formerly")) writeMeta(db, "remade", 1)
       return { db, id }
     })
   } catch (cause) {
     db.close()
     throw cause
   }
+}
+
+/** Gives the spool another random id, and remembers the one before, which the plane's directory may still name. */
+export const rename = (db: DatabaseSync, id: string): string => {
+  const fresh = randomUUID()
+  writeMeta(db, "formerly", id)
+  writeMeta(db, "id", fresh)
+  return fresh
 }
 
 /** Names this spool in the plane's directory, once, before the plane is first started or read. */
