@@ -149,6 +149,32 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
     })
   )
 
+  it.effect("sets a batch of a spool that went back in time aside, and takes it under a new id", () =>
+    Effect.gen(function* () {
+      const { nodes, audit, reportConflicts } = yield* superuser
+      const { id } = yield* nodes.create({ payload: {} })
+      const { key } = yield* nodes.createToken({ params: { id } })
+      const agent = yield* anAgent(key!)
+      const report = (seq: number, lowest: number, spool = id) => {
+        const now = Date.now()
+        const batch = { spool, seq, from: now - 1000, to: now, entries: [] }
+        return agent.reports({ payload: { batch, sentAt: now, lowest, agentVersion: "t", planeVersion: null } })
+      }
+      yield* report(1, 1)
+      yield* report(5, 5)
+      assert.strictEqual((yield* Effect.flip(report(3, 3)))._tag, "SpoolRewound")
+      const [record] = (yield* audit.list({ query: { target_id: id, limit: 1 } })).items
+      assert.deepInclude(record!, { action: "report.rewound", meta: { spool: id, seq: 3 } })
+      const { items } = yield* reportConflicts.list({ query: { node_id: id } })
+      assert.deepStrictEqual(
+        items.map(({ seq, reason }) => [seq, reason]),
+        [[3, "rewound"]]
+      )
+      const renamed = "0199f3f0-5a7e-7cc3-8a11-3a8b5f1d2c99"
+      assert.deepStrictEqual(yield* report(3, 3, renamed), { spool: renamed, seq: 3 })
+    })
+  )
+
   it.effect("refuses two inbounds that would stand in each other's way on one node", () =>
     Effect.gen(function* () {
       const { nodes, inbounds } = yield* superuser
