@@ -401,6 +401,7 @@ TABLE user_account
   CONSTRAINT user_account_pkey PRIMARY KEY (id)
   CONSTRAINT user_account_role_check CHECK ((role = ANY (ARRAY['superuser'::text, 'operator'::text])))
   CREATE INDEX user_account_disabled_idx ON user_account USING btree (id) WHERE (is_disabled AND (deleted_at IS NULL))
+  CREATE INDEX user_account_search_idx ON user_account USING gin (search_grams(lower(username))) WHERE (deleted_at IS NULL)
   CREATE INDEX user_account_superuser_idx ON user_account USING btree (id) WHERE ((role = 'superuser'::text) AND (deleted_at IS NULL))
   CREATE UNIQUE INDEX user_account_username_key ON user_account USING btree (lower(username)) WHERE (deleted_at IS NULL)
 
@@ -412,7 +413,9 @@ TABLE user_group
   traffic_reset_period text
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
+  name_key text NOT NULL DEFAULT ''::text
   CONSTRAINT user_group_pkey PRIMARY KEY (id)
+  CREATE INDEX user_group_search_idx ON user_group USING gin (search_grams(name_key))
 
 FUNCTION CREATE OR REPLACE FUNCTION place_in_day()
  RETURNS trigger

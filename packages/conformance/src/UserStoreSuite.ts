@@ -182,6 +182,9 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepStrictEqual(yield* listed(`5_% off ${mark}`), [])
         assert.deepStrictEqual(yield* listed(`${mark} ${made[1]}`), [made[1]!])
         assert.deepStrictEqual(yield* listed(mark, made[0]!), [made[1]!])
+        yield* users.updateGroup({ ...(yield* users.group(made[0]!))!, name: `Große ÄRZTE ${mark}` })
+        assert.deepStrictEqual(yield* listed(`GROSSE ärzte ${mark}`), [made[0]!])
+        assert.deepStrictEqual(yield* listed(`50% off ${mark}`), [made[1]!])
       })
     )
 

@@ -130,7 +130,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("A user", (
 
   it.effect("that is the last superuser stays one", () =>
     Effect.gen(function* () {
-      const { session, users } = yield* root
+      const { session, token, users } = yield* root
       const { user: ada } = yield* session.me({})
       const params = { id: ada!.id }
       const others = yield* users.list({ query: { role: "superuser", is_disabled: false, limit: 200 } })
@@ -152,6 +152,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("A user", (
       const eve = yield* made("superuser")
       const demoted = yield* users.change({ params, payload: { role: "operator" } })
       assert.strictEqual(demoted.role, "operator")
+      assert.strictEqual((yield* ask("GET /api/v1/users", { token })).status, 403)
       const back = yield* ask(`PATCH /api/v1/users/${ada!.id}`, { token: eve.token, body: { role: "superuser" } })
       assert.strictEqual(back.status, 200)
       yield* users.remove({ params: eve.params })

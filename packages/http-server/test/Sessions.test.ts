@@ -3,7 +3,9 @@ import { assert, layer } from "@effect/vitest"
 import { Client } from "@vpnmgr/api"
 import { Effect, Layer, Redacted } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { Policy } from "@vpnmgr/http-server"
+import { TestClock } from "effect/testing"
+import { UserStore } from "@vpnmgr/core"
+import { Jobs, Policy } from "@vpnmgr/http-server"
 import * as Server from "./Server.ts"
 
 const { ask } = Server
@@ -140,6 +142,31 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("Sessions",
       assert.strictEqual((yield* ask("DELETE /api/v1/session", { token: renewed.token })).status, 204)
       assert.isFalse((yield* isGood(renewed.token)) || (yield* isGood(bob.token)))
     }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+})
+
+layer(Server.services)("The job", (it) => {
+  it.effect("removes sessions that have expired, at its start and every ten minutes", () =>
+    Effect.gen(function* () {
+      const users = yield* UserStore.UserStore
+      const expiring = Effect.fnUntraced(function* (expiresAt: number) {
+        const id = crypto.randomUUID()
+        yield* users.insertSession({ id, userId: crypto.randomUUID(), createdAt: 0, expiresAt, revokedAt: null })
+        return Effect.map(users.session(id), (session) => session !== null)
+      })
+      const minute = 60_000
+      yield* TestClock.setTime(100 * minute)
+      const [past, soon, later] = [
+        yield* expiring(99 * minute),
+        yield* expiring(105 * minute),
+        yield* expiring(120 * minute)
+      ]
+      yield* Layer.build(Jobs.sessions)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([yield* past, yield* soon, yield* later], [false, true, true])
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual([yield* soon, yield* later], [false, true])
+    })
   )
 })
 

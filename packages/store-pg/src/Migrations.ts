@@ -13,6 +13,7 @@ import { statements as subscriptionList } from "./migrations/0007_subscription_l
 import { statements as fleet } from "./migrations/0008_fleet.ts"
 import { statements as records } from "./migrations/0009_records.ts"
 import { statements as manners } from "./migrations/0010_manners.ts"
+import { statements as peopleSearch } from "./migrations/0016_people_search.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
@@ -24,7 +25,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0007_subscription_list": subscriptionList,
   "0008_fleet": fleet,
   "0009_records": records,
-  "0010_manners": manners
+  "0010_manners": manners,
+  "0016_people_search": peopleSearch
 }
 
 const table = "migration"

@@ -1,18 +1,13 @@
 /** Users, groups, memberships and sessions in PostgreSQL. */
-import type { AuditLog, Limits, User } from "@vpnmgr/core"
-import { Id, UserStore } from "@vpnmgr/core"
+import type { Limits, User } from "@vpnmgr/core"
+import { Id, SubscriptionList, UserStore } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { at, millis } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
+import { groupColumns, limitColumns, userColumns } from "./PeoplePage.ts"
+import * as PeoplePage from "./PeoplePage.ts"
 import * as PgTransaction from "./PgTransaction.ts"
-
-const userColumns = `u.id, u.username, u.role, u.is_disabled AS "isDisabled", ${millis("u.created_at")} AS "createdAt", ${millis("u.updated_at")} AS "updatedAt",
-  ARRAY(SELECT m.group_id FROM membership m WHERE m.user_id = u.id ORDER BY m.group_id) AS "groupIds"`
-
-const limitColumns = `max_traffic AS "maxTraffic", max_speed AS "maxSpeed", traffic_reset_period AS "trafficResetPeriod"`
-
-const groupColumns = `id, name, ${limitColumns}, ${millis("created_at")} AS "createdAt", ${millis("updated_at")} AS "updatedAt"`
 
 const sessionColumns = `id, user_id AS "userId", ${millis("created_at")} AS "createdAt",
   ${millis("expires_at")} AS "expiresAt", ${millis("revoked_at")} AS "revokedAt"`
@@ -32,6 +27,7 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const atomic = PgTransaction.make(sql)
+    const pages = PeoplePage.make(sql)
 
     const join = (user: User.User) =>
       stored(sql`INSERT INTO membership (user_id, group_id)
@@ -79,28 +75,6 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
         ([row]) => secretOf(row)
       )
 
-    const listUsers = Effect.fn("PgUserStore.listUsers")((
-      filter: UserStore.UserFilter,
-      { after, limit }: AuditLog.Page
-    ) => {
-      const { groupId, isDisabled, role, search, username } = filter
-      return stored(
-        sql<User.User>`SELECT ${sql.literal(userColumns)} FROM user_account u WHERE ${sql.and([
-          sql`u.deleted_at IS NULL`,
-          ...(role === undefined
-            ? []
-            : [sql`u.role = ${sql.literal(role === "superuser" ? "'superuser'" : "'operator'")}`]),
-          ...(isDisabled === undefined ? [] : [isDisabled ? sql`u.is_disabled` : sql`NOT u.is_disabled`]),
-          ...(username === undefined ? [] : [sql`lower(u.username) = lower(${username})`]),
-          ...(search === undefined ? [] : [sql`strpos(lower(u.username), lower(${search})) > 0`]),
-          ...(groupId === undefined
-            ? []
-            : [sql`u.id IN (SELECT m.user_id FROM membership m WHERE m.group_id = ${groupId})`]),
-          ...(after === null ? [] : [sql`u.id > ${after}`])
-        ])} ORDER BY u.id LIMIT ${BigInt(limit)}::bigint`
-      )
-    })
-
     const changed = (statement: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>) =>
       Effect.map(stored(statement), (rows) => rows.length)
 
@@ -146,13 +120,13 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
             WHERE role = 'superuser' AND NOT is_disabled AND deleted_at IS NULL AND id <> ${except}`),
           ([row]) => row!.count
         ),
-      listUsers,
+      listUsers: (filter, page) => stored(pages.users(filter, page)),
       insertGroup: (group) =>
-        written(sql`INSERT INTO user_group (id, name, max_traffic, max_speed, traffic_reset_period, created_at, updated_at)
-          VALUES (${group.id}, ${group.name}, ${group.maxTraffic}, ${group.maxSpeed}, ${group.trafficResetPeriod},
+        written(sql`INSERT INTO user_group (id, name, name_key, max_traffic, max_speed, traffic_reset_period, created_at, updated_at)
+          VALUES (${group.id}, ${group.name}, ${SubscriptionList.fold(group.name)}, ${group.maxTraffic}, ${group.maxSpeed}, ${group.trafficResetPeriod},
             ${at(sql, group.createdAt)}, ${at(sql, group.updatedAt)})`),
       updateGroup: (group) =>
-        written(sql`UPDATE user_group SET name = ${group.name}, max_traffic = ${group.maxTraffic},
+        written(sql`UPDATE user_group SET name = ${group.name}, name_key = ${SubscriptionList.fold(group.name)}, max_traffic = ${group.maxTraffic},
             max_speed = ${group.maxSpeed}, traffic_reset_period = ${group.trafficResetPeriod},
             created_at = ${at(sql, group.createdAt)}, updated_at = ${at(sql, group.updatedAt)}
           WHERE id = ${group.id}`),
@@ -169,11 +143,7 @@ export const layer: Layer.Layer<UserStore.UserStore, never, SqlClient.SqlClient>
       groups: (ids) =>
         stored(sql<User.Group>`SELECT ${sql.literal(groupColumns)} FROM user_group
           WHERE id = ANY(${ids.filter(Id.isUuid)}::uuid[]) ORDER BY id`),
-      listGroups: ({ search = "" }, { after, limit }) =>
-        stored(sql<User.Group>`SELECT ${sql.literal(groupColumns)} FROM user_group
-          WHERE (${after}::uuid IS NULL OR id > ${after}::uuid)
-            AND (${search} = '' OR strpos(lower(name), lower(${search})) > 0)
-          ORDER BY id LIMIT ${BigInt(limit)}::bigint`),
+      listGroups: (filter, page) => stored(pages.groups(filter, page)),
       usersIn: (groupId) =>
         Effect.map(
           stored(sql<{ readonly id: string }>`SELECT user_id AS id FROM membership WHERE group_id = ${groupId}

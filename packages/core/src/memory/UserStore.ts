@@ -2,6 +2,7 @@
 import { Effect, HashMap, Layer } from "effect"
 import type { Instant } from "../Instant.ts"
 import type { Grant } from "../Limits.ts"
+import { fold } from "../SubscriptionList.ts"
 import { AlreadyExists, StoreError } from "../Transaction.ts"
 import type { User } from "../User.ts"
 import type { Session, UserFilter } from "../UserStore.ts"
@@ -36,8 +37,7 @@ const grants = (tables: Readonly<Tables>, userId: string): ReadonlyArray<Grant> 
     })
   )
 
-const contains = (text: string, part: string | undefined) =>
-  part === undefined || text.toLowerCase().includes(part.toLowerCase())
+const contains = (text: string, part: string | undefined) => part === undefined || fold(text).includes(fold(part))
 
 const isWanted =
   ({ groupId, isDisabled, role, search, username }: UserFilter) =>
