@@ -14,6 +14,7 @@ import * as Directory from "./internal/Directory.ts"
 import * as Doors from "./internal/Doors.ts"
 import { type Failure, rejected, restarted, unreachable } from "./internal/Failure.ts"
 import * as Process from "./internal/Process.ts"
+import * as Rendering from "./internal/Rendering.ts"
 import * as Roster from "./internal/Roster.ts"
 import * as Run from "./internal/Run.ts"
 import * as Selectors from "./internal/Selectors.ts"
@@ -35,6 +36,11 @@ export interface Options {
   readonly manyPeerUdp?: boolean
   /** How long a state that could not be started is not tried again, since each try drops what is open. Default 5 minutes. */
   readonly retryAfter?: Duration.Input
+  /**
+   * How long a run whose last counters could not be taken or booked is not brought to rest again, since each try drops
+   * what is open: doubled with each failure, up to `retryAfter`. Default 10 seconds.
+   */
+  readonly drainAgainAfter?: Duration.Input
 }
 
 /** What sing-box can do: everything but speed limits, which it has not. */
@@ -57,6 +63,13 @@ interface Refusal {
   readonly detail: string
 }
 
+/** Failures in a row to bring a run to rest and book what it counted. */
+interface Unrest {
+  readonly failures: number
+  readonly until: Instant.Instant
+  readonly detail: string
+}
+
 const detailOf = ({ reason }: Failure): string =>
   reason._tag === "PlaneRestarted" ? "it was restarted" : reason.detail
 
@@ -68,12 +81,15 @@ const make = Effect.fnUntraced(function* (
     binary: options.binary,
     startTimeout: Duration.fromInputUnsafe(options.startTimeout ?? "30 seconds")
   }
+  const rendering = Rendering.nameOf({ manyPeerUdp: options.manyPeerUdp ?? false })
+  const drainAgainAfter = Duration.toMillis(Duration.fromInputUnsafe(options.drainAgainAfter ?? "10 seconds"))
   const retryAfter = Duration.toMillis(Duration.fromInputUnsafe(options.retryAfter ?? "5 minutes"))
 
   yield* Directory.hold(place.directory)
   const oneAtATime = Semaphore.makeUnsafe(1)
   const current = yield* Ref.make<Run.Run | undefined>(undefined)
   const refusal = yield* Ref.make<Refusal | undefined>(undefined)
+  const unrest = yield* Ref.make<Unrest | undefined>(undefined)
 
   const adopt = Run.adopt(place).pipe(
     Effect.tap((run) => (run === undefined ? Effect.void : Effect.ignore(Selectors.resume(run)))),
@@ -174,6 +190,12 @@ const make = Effect.fnUntraced(function* (
     )
   }
 
+  const disturbed = Effect.fnUntraced(function* (detail: string) {
+    const failures = ((yield* Ref.get(unrest))?.failures ?? 0) + 1
+    const pause = Math.max(drainAgainAfter, Math.min(retryAfter, drainAgainAfter * 2 ** (failures - 1)))
+    yield* Ref.set(unrest, { failures, detail, until: (yield* Instant.now) + pause })
+  })
+
   const replace = Effect.fnUntraced(function* (
     run: Run.Run,
     wish: Wish,
@@ -188,8 +210,10 @@ const make = Effect.fnUntraced(function* (
     )
     yield* Selectors.drain(run, counters(run)).pipe(
       Effect.flatMap(book),
+      Effect.tapError((failure) => disturbed(detailOf(failure))),
       Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Effect.ignore(converge(run, wish))))
     )
+    yield* Ref.set(unrest, undefined)
     yield* orGoBack(begin(next, wish), wish, run)
   })
 
@@ -197,8 +221,9 @@ const make = Effect.fnUntraced(function* (
     const now = yield* Instant.now
     const certificates = yield* Certificates.ensure(place.directory, serving.inbounds, now)
     const pems = new Map(certificates.map(({ inbound, pem }) => [inbound, pem]))
-    const wish: Wish = { serving, certificates, roster: Roster.of(serving, pems) }
+    const wish: Wish = { serving, certificates, roster: Roster.of(serving, pems, rendering) }
     const refused = yield* Ref.get(refusal)
+    const disturbance = yield* Ref.get(unrest)
     const run = yield* living
     const isCovered = run !== undefined && Roster.covers(run.roster, wish.roster, serving)
     if (run === undefined) {
@@ -210,6 +235,9 @@ const make = Effect.fnUntraced(function* (
     } else if (refused?.wish === Roster.digestOf(wish.roster) && now < refused.until) {
       yield* converge(run, wish)
       return yield* Effect.fail(rejected(refused.detail))
+    } else if (disturbance !== undefined && now < disturbance.until) {
+      yield* converge(run, wish)
+      return yield* Effect.fail(unreachable(`not brought to rest again yet: ${disturbance.detail}`))
     } else {
       yield* replace(run, wish, options)
     }

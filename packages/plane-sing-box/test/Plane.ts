@@ -15,7 +15,10 @@ export interface Plane {
   ) => Promise<DataPlane.Applied>
   readonly read: () => Promise<DataPlane.Counters>
   /** The reason of the failure that `apply` ends with. */
-  readonly refusal: (serving: Parameters<Service["apply"]>[0]) => Promise<DataPlane.DataPlaneError["reason"]>
+  readonly refusal: (
+    serving: Parameters<Service["apply"]>[0],
+    options?: DataPlane.ApplyOptions
+  ) => Promise<DataPlane.DataPlaneError["reason"]>
 }
 
 /** Runs a body with a driver; the driver is closed after it, its sing-box goes on. */
@@ -26,7 +29,8 @@ export const withPlane = <A>(options: SingBoxPlane.Options, body: (plane: Plane)
       body({
         apply: (serving, options = ignore) => Effect.runPromise(apply(serving, options)),
         read: () => Effect.runPromise(read),
-        refusal: (serving) => Effect.runPromise(Effect.map(Effect.flip(apply(serving, ignore)), ({ reason }) => reason))
+        refusal: (serving, options = ignore) =>
+          Effect.runPromise(Effect.map(Effect.flip(apply(serving, options)), ({ reason }) => reason))
       })
     )
   }).pipe(Effect.provide(SingBoxPlane.layer(options)), Effect.runPromise)

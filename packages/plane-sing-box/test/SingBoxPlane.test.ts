@@ -1,4 +1,4 @@
-import type { DataPlane } from "@vpnmgr/core"
+import { DataPlane } from "@vpnmgr/core"
 import { Effect, Exit } from "effect"
 import { assert, describe, it } from "vitest"
 import { createSocket } from "node:dgram"
@@ -125,6 +125,62 @@ for (const { path, title } of binaries) {
           assert.isTrue(await goesOn(transfer))
         })
       }))
+
+    it("is replaced, with its counters booked, when it was rendered by other rules", () =>
+      withRig(async (rig) => {
+        const options = { directory: rig.directory, binary }
+        const state = rig.serving(rig.credential(1, 1))
+        await withPlane(options, async (plane) => {
+          await plane.apply(state)
+          assert.strictEqual(await arrived(rig, 1, 1), bytes)
+        })
+        const configOf = () => readFileSync(join(rig.directory, "config.json"), "utf8")
+        assert.include(configOf(), "udp_connect")
+        const booked: Array<DataPlane.Counters> = []
+        const book = (last: DataPlane.Counters) => Effect.sync(() => void booked.push(last))
+        await withPlane({ ...options, manyPeerUdp: true }, async (plane) => {
+          assert.isTrue((await plane.apply(state, { book })).restarted)
+          assert.isFalse((await plane.apply(state, { book })).restarted)
+        })
+        assert.notInclude(configOf(), "udp_connect")
+        assert.strictEqual(booked.length, 1)
+        assert.isAtLeast(counterOf(booked[0]!, 1, 1).down, bytes)
+        const { rendering: _, ...roster } = noteOf(rig.directory).roster
+        const note = JSON.stringify({ ...noteOf(rig.directory), roster })
+        writeFileSync(join(rig.directory, "plane.json"), note)
+        await withPlane({ ...options, manyPeerUdp: true }, async (plane) => {
+          assert.isTrue((await plane.apply(state, { book })).restarted, "a note of an older agent names no rules")
+          assert.strictEqual(await arrived(rig, 1, 1), bytes)
+        })
+        assert.strictEqual(booked.length, 2)
+      }))
+
+    it("is not brought to rest again at once when its last counters could not be booked", () =>
+      withRig((rig) =>
+        withPlane({ directory: rig.directory, binary, drainAgainAfter: 3000 }, async (plane) => {
+          const full = new DataPlane.DataPlaneError({ reason: new DataPlane.PlaneUnreachable({ detail: "disk full" }) })
+          let asked = 0
+          const book = () => Effect.suspend(() => Effect.fail((asked++, full)))
+          await plane.apply(rig.serving(rig.credential(1, 1)))
+          const { epoch } = await plane.read()
+          const wished = rig.serving(rig.credential(1, 1), rig.credential(2, 1))
+          const dropped = await flow(rig, 1, 1)
+          assert.include(JSON.stringify(await plane.refusal(wished, { book })), "disk full")
+          await until(() => dropped.over)
+          const transfer = await flow(rig, 1, 1)
+          assert.include(JSON.stringify(await plane.refusal(wished, { book })), "disk full")
+          const blocking = rig.serving(rig.credential(1, 1), rig.credential(2, 1), rig.credential(3, 1))
+          assert.include(JSON.stringify(await plane.refusal(blocking, { book })), "disk full")
+          assert.isTrue(await goesOn(transfer))
+          assert.strictEqual(asked, 1)
+          assert.strictEqual((await plane.read()).epoch, epoch)
+          await plane.refusal(rig.serving(rig.credential(1), rig.credential(2, 1)), { book })
+          assert.strictEqual(await arrived(rig, 1, 1), 0, "who must be cut is cut all the same")
+          await sleep(3000)
+          assert.isTrue((await plane.apply(wished)).restarted)
+          assert.strictEqual(await arrived(rig, 2, 1), bytes)
+        })
+      ))
 
     it("is found again when its agent died before it noted the process", () =>
       withRig(async (rig) => {

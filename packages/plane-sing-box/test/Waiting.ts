@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isAlive, type Identity } from "../src/internal/Process.ts"
+import type * as Roster from "../src/internal/Roster.ts"
 
 /** Resolves once the condition holds; rejects after `patience` ms. */
 export const until = async (condition: () => boolean, patience = 10_000): Promise<void> => {
@@ -16,6 +17,7 @@ export interface Note {
   readonly epoch: string
   readonly control: string
   readonly secret: string
+  readonly roster: Roster.Roster
 }
 
 /** What the driver has noted of its run. */
