@@ -1,4 +1,5 @@
 /** The table of `docs/guide/cli.md`, made of the commands themselves; a test compares them. */
+import { Completions } from "effect/cli"
 import type { Command } from "effect/cli"
 import { root } from "../src/Program.ts"
 import { commands, operations } from "./Operations.ts"
@@ -15,13 +16,17 @@ const leavesOf = (command: Command.Command.Any, path: ReadonlyArray<string>): Re
   return subs.flatMap((sub) => leavesOf(sub, [...path, sub.name]))
 }
 
+/** The flags a command has, without those of every command. */
+export const flagsOf = ({ command }: Leaf): ReadonlyArray<string> =>
+  Completions.fromCommand(command).flags.map(({ name }) => name)
+
 /** Every command that does something, in the order of the help. */
 export const leaves: ReadonlyArray<Leaf> = leavesOf(root, [])
 
 const routesOf = (path: string): string =>
   Object.entries(commands)
     .filter(([, command]) => command === path)
-    .map(([operation]) => `\`${operations.get(operation)}\``)
+    .map(([operation]) => `\`${operations.get(operation)?.route}\``)
     .join(", ")
 
 /** One row for each command. */

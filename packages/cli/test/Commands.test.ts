@@ -3,7 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { commandTable, leaves } from "./CommandTable.ts"
+import { commandTable, flagsOf, leaves } from "./CommandTable.ts"
 import { commands, operations, without } from "./Operations.ts"
 import { reporting } from "./Reporting.ts"
 import { ready, start, vpnmgr, workplace, type Running } from "./Vpnmgr.ts"
@@ -67,11 +67,21 @@ describe("every operation has its command", () => {
     }
   })
 
+  it("which takes the headers that the operation takes, and no others", () => {
+    const byPath = new Map(leaves.map((leaf) => [leaf.path, flagsOf(leaf)]))
+    for (const [name, path] of Object.entries(commands)) {
+      const { isVersioned, takesKey } = operations.get(name)!
+      const flags = byPath.get(path)!
+      assert.strictEqual(flags.includes("if-match"), isVersioned, `${path} --if-match`)
+      assert.strictEqual(flags.includes("idempotency-key"), takesKey, `${path} --idempotency-key`)
+    }
+  })
+
   it("and every command stands in the guide", () => {
     const guide = readFileSync(fileURLToPath(new URL("../../../docs/guide/cli.md", import.meta.url)), "utf8")
     assert.include(guide, commandTable(), "run node packages/cli/test/regenerate.ts")
     for (const [name, why] of Object.entries(without)) {
-      assert.include(guide, operations.get(name)!)
+      assert.include(guide, operations.get(name)!.route)
       assert.include(guide, why)
     }
   })
@@ -154,9 +164,21 @@ describe("on a server, every command does what it says", () => {
     const [head, row] = (await run("subscription", "list")).trim().split("\n")
     assert.match(head!, /^ID +TITLE +STATE +USED/)
     assert.deepStrictEqual(row!.split(/ {2,}/).slice(0, 4), [id, "Eve", "active", "0 B of 10 GB"])
+    await run("subscription", "extend", id, "--period", "P1M", "--from", "now")
     await run("subscription", "change", id, "--owner", "none", "--expires-at", "never", "--max-traffic", "1GB")
     const { inbound_ids } = await json("subscription", "set-inbounds", id, "--inbound", first!, "--inbound", last!)
     assert.sameMembers(inbound_ids as Array<string>, [first!, last!])
+    await run("subscription", "unlink-inbound", id, "--inbound", last!)
+    await run("subscription", "link-inbound", id, "--inbound", last!)
+    writeFileSync(join(directory, "ids"), `${id}\n`)
+    const bulk = ["inbound", "link-subscriptions", first!]
+    assert.match(
+      await run(...bulk, "--unlink-file", "ids"),
+      /^0 subscriptions were linked, 1 subscription was unlinked/
+    )
+    assert.match(await run("inbound", "subscriptions", first!), /No subscription is linked/)
+    assert.match(await run(...bulk, "--link", id), /^1 subscription was linked/)
+    assert.match(await run("inbound", "subscriptions", first!), / Eve /)
     assert.match(await run("subscription", "show", id), /title +Eve[^]*expires +never[^]*max traffic +1 GB/)
     for (const verb of ["suspend", "resume", "reset"]) await run("subscription", verb, id)
     const before = (await run("subscription", "link", id)).trim()
@@ -219,7 +241,7 @@ describe("on a server, every command does what it says", () => {
         return `${label("method")} ${label("route")} ${label("status")[0]}xx`
       })
     )
-    for (const name of Object.keys(commands)) assert.isTrue(counted.has(`${operations.get(name)} 2xx`), name)
+    for (const name of Object.keys(commands)) assert.isTrue(counted.has(`${operations.get(name)!.route} 2xx`), name)
     assert.isFalse(counted.has("GET /api/v1/nothing 2xx"))
   })
 })

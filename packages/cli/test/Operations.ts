@@ -2,16 +2,27 @@
  * Which command asks for which operation of the contract. `Commands.test.ts` holds it against the contract, against the
  * help and against what a server counted; the guide's table is made of it (`CommandTable.ts`).
  */
-import { Api } from "@vpnmgr/api"
+import { Access, Api } from "@vpnmgr/api"
 import { HttpApi } from "effect/http-api"
 
-/** Every operation of the contract, as `group.endpoint`, with its route. */
-export const operations: ReadonlyMap<string, string> = (() => {
-  const found = new Map<string, string>()
+/** What the contract says of an operation: its route, and which headers it takes. */
+interface Operation {
+  readonly route: string
+  readonly isVersioned: boolean
+  readonly takesKey: boolean
+}
+
+/** Every operation of the contract, as `group.endpoint`. */
+export const operations: ReadonlyMap<string, Operation> = (() => {
+  const found = new Map<string, Operation>()
   HttpApi.reflect(Api, {
     onGroup: () => {},
-    onEndpoint: ({ endpoint, group }) => {
-      found.set(`${group.identifier}.${endpoint.identifier}`, `${endpoint.method} ${endpoint.path}`)
+    onEndpoint: ({ endpoint: { identifier, method, path }, errors, group }) => {
+      found.set(`${group.identifier}.${identifier}`, {
+        route: `${method} ${path}`,
+        isVersioned: errors.has(412),
+        takesKey: Access.takesKey(method, path)
+      })
     }
   })
   return found
@@ -46,6 +57,11 @@ export const commands: Readonly<Record<string, string>> = {
   "subscriptions.get": "subscription show",
   "subscriptions.change": "subscription change",
   "subscriptions.remove": "subscription delete",
+  "subscriptions.extend": "subscription extend",
+  "subscriptions.link": "subscription link-inbound",
+  "subscriptions.unlink": "subscription unlink-inbound",
+  "subscriptions.ofInbound": "inbound subscriptions",
+  "subscriptions.linkInbound": "inbound link-subscriptions",
   "subscriptions.suspend": "subscription suspend",
   "subscriptions.resume": "subscription resume",
   "subscriptions.reset": "subscription reset",

@@ -7,6 +7,7 @@ import * as Show from "../output/Show.ts"
 import { fields } from "../output/Table.ts"
 import { printable } from "../output/Text.ts"
 import * as Inputs from "./Inputs.ts"
+import { ofInbound } from "./SubscriptionLists.ts"
 import * as Verb from "./Verb.ts"
 
 const settingsLines = (settings: Inbounds.SettingsView): ReadonlyArray<readonly [string, string | null]> => {
@@ -219,8 +220,35 @@ const remove = Verb.verb("delete", {
   view: (_, __, { inbound }) => `Inbound ${inbound} is deleted.`
 })
 
+const linked = (count: number, what: string): string =>
+  `${count} ${count === 1 ? "subscription was" : "subscriptions were"} ${what}`
+
+const linkSubscriptions = Verb.verb("link-subscriptions", {
+  description: "Link an inbound to many subscriptions and unlink it from others, all or nothing",
+  examples: [
+    "vpnmgr inbound link-subscriptions 01994a42 --link 01994a43 --link 01994a47 --unlink 01994a48",
+    ["vpnmgr inbound link-subscriptions 01994a42 --link-file ids.txt", "One id a line, 1000 at most"]
+  ],
+  flags: {
+    inbound: Inputs.it("inbound"),
+    link: Inputs.references("subscription", "A subscription to link", "link"),
+    unlink: Inputs.references("subscription", "A subscription to unlink", "unlink"),
+    linkFile: Inputs.referencesFile("subscription", "link-file", "Link those in the file as well, one a line"),
+    unlinkFile: Inputs.referencesFile("subscription", "unlink-file", "Unlink those in the file as well, one a line")
+  },
+  headers: "create",
+  call: (client, { inbound, link, linkFile, unlink, unlinkFile }) =>
+    client.subscriptions.linkInbound({
+      params: { id: inbound },
+      payload: { link: [...link, ...linkFile], unlink: [...unlink, ...unlinkFile] },
+      ...both
+    }),
+  view: (changed) =>
+    `${linked(changed.linked.length, "linked")}, ${linked(changed.unlinked.length, "unlinked")} that had not been so before.`
+})
+
 /** The noun with its verbs. */
 export const inbound = Command.make("inbound").pipe(
   Command.withDescription("Entry points on nodes"),
-  Command.withSubcommands([create, list, show, change, rotateKeys, remove])
+  Command.withSubcommands([create, list, show, change, ofInbound, linkSubscriptions, rotateKeys, remove])
 )

@@ -1,6 +1,7 @@
 /** Arguments and flags that several nouns share: ids, pages, limits, instants, secrets. */
 import { Option } from "effect"
 import { Argument, Flag } from "effect/cli"
+import * as fs from "node:fs"
 import { Reference } from "../client/References.ts"
 import type { Noun } from "../client/References.ts"
 import { parseBytes, parseSpeed } from "../output/Amount.ts"
@@ -46,6 +47,21 @@ export const clearableReference = (noun: Noun, description: string, name: string
 /** Things named one flag each. */
 export const references = (noun: Noun, description: string, name: string = noun) =>
   referenceFlag(noun, `${description}; may be repeated`, name).pipe(Flag.between(0, 1000))
+
+/** Things named in a file, one a line; none when it is left out. */
+export const referencesFile = (noun: Noun, name: string, description: string) =>
+  file(name, description).pipe(
+    Flag.mapTryCatch(
+      (path): ReadonlyArray<Reference> =>
+        path === undefined
+          ? []
+          : fs
+              .readFileSync(path, "utf8")
+              .split(/\s+/)
+              .flatMap((text) => (text === "" ? [] : [new Reference(noun, text)])),
+      (error) => (error instanceof Error ? error.message : "the file cannot be read")
+    )
+  )
 
 /** The id of what the command is about, where no list is there to look for a beginning. */
 export const id = (noun: string, list: string) =>

@@ -1,11 +1,11 @@
 /** `vpnmgr subscription`: what end-users have. */
-import type { SubscriptionList } from "@vpnmgr/core"
 import { Command, Flag } from "effect/cli"
 import { both, present } from "../client/Answer.ts"
 import { showBytes } from "../output/Amount.ts"
 import * as Show from "../output/Show.ts"
 import { table } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
+import { exported, list } from "./SubscriptionLists.ts"
 import { linkOf, one } from "./SubscriptionView.ts"
 import * as Verb from "./Verb.ts"
 
@@ -32,75 +32,6 @@ const create = Verb.verb("create", {
   headers: "create",
   call: (client, payload) => client.subscriptions.create({ payload: present(payload), ...both }),
   view: one
-})
-
-const sorts = [
-  "id",
-  "-id",
-  "title",
-  "-title",
-  "created_at",
-  "-created_at",
-  "expires_at",
-  "-expires_at"
-] as const satisfies ReadonlyArray<SubscriptionList.Sort>
-
-/** What narrows and sorts a list, and an export of it. */
-const filters = {
-  state: Inputs.oneOf("state", ["active", "suspended", "expired", "over_limit"], "Only in this state"),
-  owner: Inputs.optionalReference("user", "Only of this owner; none: those without one", "owner").pipe(
-    Flag.map((value) => (value?.text === "none" ? null : value))
-  ),
-  inbound: Inputs.optionalReference("inbound", "Only linked to this inbound"),
-  node: Inputs.optionalReference("node", "Only linked to an inbound of this node"),
-  expiresBefore: Inputs.moment("expires-before", "Only what ends before"),
-  search: Inputs.text("search", "text", "Only with this in the title or the description, or at the id's beginning"),
-  sort: Inputs.oneOf("sort", sorts, "By what; - before it descends, written --sort=-title")
-}
-
-interface Filters {
-  readonly owner: string | null | undefined
-  readonly inbound: string | undefined
-  readonly node: string | undefined
-  readonly expiresBefore: number | undefined
-}
-
-const queryOf = <F extends Filters>({ expiresBefore, inbound, node, owner, ...rest }: F) => ({
-  ...rest,
-  owner_id: owner === null ? "none" : owner,
-  inbound_id: inbound,
-  node_id: node,
-  expires_before: expiresBefore
-})
-
-const list = Verb.list("list", {
-  description: "List subscriptions",
-  examples: [
-    "vpnmgr subscription list",
-    ["vpnmgr subscription list --state over_limit --sort=-created_at", "Who ran dry, the newest first"],
-    ["vpnmgr subscription list --all --json", "Every one, one a line"]
-  ],
-  flags: filters,
-  call: (client, given, page) => client.subscriptions.list({ query: { ...page, ...queryOf(given) }, ...both }),
-  columns: [
-    ["id", (each) => each.id],
-    ["title", (each) => each.title ?? ""],
-    ["state", (each) => each.state.replace("_", " ")],
-    ["used", (each) => Show.usedOf(each.usedBytes, each.maxTraffic)],
-    ["window ends", (each) => Show.instant(each.windowEnd)],
-    ["expires", (each) => Show.instant(each.expiresAt)]
-  ],
-  none: "There are no subscriptions. `vpnmgr subscription create` makes one."
-})
-
-const exported = Verb.exporting({
-  description: "Export subscriptions: all that the list would show, as a stream",
-  examples: [
-    ["vpnmgr subscription export --format csv --output subscriptions.csv", "For a spreadsheet"],
-    "vpnmgr subscription export --state over_limit"
-  ],
-  flags: filters,
-  call: (client, given, format) => client.subscriptions.export({ query: { format, ...queryOf(given) } })
 })
 
 const show = Verb.verb("show", {
@@ -130,6 +61,52 @@ const setInbounds = Verb.verb("set-inbounds", {
   headers: "change",
   call: (client, { inboundIds, subscription }) =>
     client.subscriptions.setInbounds({ params: { id: subscription }, payload: { inboundIds }, ...both }),
+  view: one
+})
+
+const linked = { ...it, inbound: Inputs.referenceFlag("inbound", "The inbound") }
+
+const linkInbound = Verb.verb("link-inbound", {
+  description: "Link one more inbound to a subscription",
+  examples: ["vpnmgr subscription link-inbound 01994a43 --inbound 01994a42"],
+  flags: linked,
+  headers: "change",
+  call: (client, { inbound, subscription }) =>
+    client.subscriptions.link({ params: { id: subscription, inbound_id: inbound }, ...both }),
+  view: one
+})
+
+const unlinkInbound = Verb.verb("unlink-inbound", {
+  description: "Unlink an inbound from a subscription: its node blocks it there",
+  examples: ["vpnmgr subscription unlink-inbound 01994a43 --inbound 01994a42"],
+  flags: linked,
+  headers: "change",
+  call: (client, { inbound, subscription }) =>
+    client.subscriptions.unlink({ params: { id: subscription, inbound_id: inbound }, ...both }),
+  view: one
+})
+
+const extend = Verb.verb("extend", {
+  description: "Put a subscription's end off; one that had expired is served again",
+  examples: [
+    "vpnmgr subscription extend 01994a43 --period P1M",
+    ["vpnmgr subscription extend 01994a43 --period P30D --from now", "Thirty days from now, whenever it ended"]
+  ],
+  flags: {
+    ...it,
+    period: Flag.String("period").pipe(
+      Flag.withMetavar("duration"),
+      Flag.withDescription("How long: an ISO 8601 duration such as P30D or P1M")
+    ),
+    from: Inputs.oneOf(
+      "from",
+      ["expiry", "now"],
+      "From when; by default from its end while that is ahead, else from now"
+    )
+  },
+  headers: "act",
+  call: (client, { subscription, ...payload }) =>
+    client.subscriptions.extend({ params: { id: subscription }, payload: present(payload), ...both }),
   view: one
 })
 
@@ -205,7 +182,10 @@ export const subscription = Command.make("subscription").pipe(
     exported,
     show,
     change,
+    extend,
     setInbounds,
+    linkInbound,
+    unlinkInbound,
     address,
     act("suspend", "Suspend a subscription: every node blocks it, its config answers 403"),
     act("resume", "Resume a suspended subscription"),
