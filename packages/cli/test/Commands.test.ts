@@ -119,6 +119,10 @@ describe("on a server, every command does what it says", () => {
     assert.match(await run("group", "list"), /basic +unlimited +50 Mbit\/s +P1M/)
     await run("user", "create", "bob", "--group", "basic")
     assert.match(await run("user", "show", "bob"), /max speed +50 Mbit\/s/)
+    await run("user", "create", "eve")
+    assert.match(await run("user", "change", "eve", "--disabled", "yes", "--username", "mallory"), /disabled +yes/)
+    assert.match(await run("user", "list", "--disabled", "yes"), /mallory +operator +0 +yes/)
+    await run("user", "delete", "mallory", "--yes")
     await run("user", "set-groups", "bob")
     assert.match(await run("user", "show", "bob"), /max speed +unlimited/)
     await all(run("user", "reset", "bob"), run("group", "delete", "basic", "--yes"))
@@ -188,6 +192,7 @@ describe("on a server, every command does what it says", () => {
     assert.strictEqual((await fetch((await run("subscription", "link", id)).trim())).status, 200)
     const config = JSON.parse(await run("config", "render", id)) as { readonly outbounds: ReadonlyArray<unknown> }
     assert.deepStrictEqual(config, await (await fetch((await run("subscription", "link", id)).trim())).json())
+    assert.isNotEmpty((JSON.parse(await run("config", "render", id)) as { outbounds: unknown })["outbounds"])
     assert.match(await run("subscription", "usage", id), /^Nothing was reported from/)
     const { id: other } = await json("subscription", "create")
     assert.match(await run("subscription", "delete", other, "--yes"), /is deleted/)
@@ -225,6 +230,8 @@ describe("on a server, every command does what it says", () => {
     assert.strictEqual((JSON.parse(report!) as Item)["subscription_id"], subscription)
     for (const noun of ["access-log", "audit", "quarantine"])
       for (const line of (await run(noun, "export")).trim().split("\n")) assert.isObject(JSON.parse(line))
+    assert.match(await run("audit", "seals"), /No day is sealed yet/)
+    assert.match(await run("audit", "verify"), /No day of that time is sealed/)
     assert.match(await run("audit", "list", "--action", "subscription.delete"), /subscription\.delete/)
   })
 

@@ -72,8 +72,8 @@ export const withServer = <A, E, R>(use: (connection: Connection) => Effect.Effe
 /** What a call made with `both` answers. */
 export type Reply<A> = Effect.Effect<readonly [A, HttpClientResponse.HttpClientResponse], unknown, Prompt.Environment>
 
-/** Prints JSON as it came; on a terminal with everything escaped that a terminal may act on. */
-export const printJson = (text: string) => Console.log(isTerminal() ? printableJson(text) : text)
+/** Prints what a program made as it came; on a terminal with everything escaped that a terminal may act on. */
+export const printRaw = (text: string) => Console.log(isTerminal() ? printableJson(text) : text)
 
 /** The version to name in `--if-match`, where the answer has one. */
 const versionOf = (response: HttpClientResponse.HttpClientResponse): string => {
@@ -87,9 +87,11 @@ export const print = Effect.fn("Answer.print")(function* <A>(
   view: (value: A) => string,
   isBare = false
 ) {
-  if (!(yield* Json)) return yield* Console.log(view(value) + (isBare ? "" : versionOf(response)))
+  const isJson = yield* Json
+  if (!isJson && isBare) return yield* printRaw(view(value))
+  if (!isJson) return yield* Console.log(view(value) + versionOf(response))
   const text = yield* Effect.mapError(response.text, unanswered)
-  if (text !== "") yield* printJson(text)
+  if (text !== "") yield* printRaw(text)
 })
 
 /** Asks the server and prints the answer. */

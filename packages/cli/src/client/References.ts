@@ -104,12 +104,12 @@ const named = <A extends Item>(
 const byName = (client: Client, { noun, text }: Reference): Effect.Effect<string | null, unknown> => {
   if (noun === "group")
     return named(
-      (query) => client.groups.list({ query }),
+      (query) => client.groups.list({ query: { ...query, search: text } }),
       ({ name }) => name === text
     )
   if (noun === "user")
     return named(
-      (query) => client.users.list({ query }),
+      (query) => client.users.list({ query: { ...query, search: text } }),
       ({ username }) => username.toLowerCase() === text.toLowerCase()
     )
   return Effect.succeed(null)

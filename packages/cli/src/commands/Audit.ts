@@ -2,6 +2,7 @@
 import { Command } from "effect/cli"
 import { both } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
+import { table } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Verb from "./Verb.ts"
 
@@ -53,8 +54,42 @@ const exported = Verb.exporting({
   call: (client, given, format) => client.audit.export({ query: { format, ...queryOf(given) } })
 })
 
+const seals = Verb.list("seals", {
+  description: "List the seals of closed days, newest first; keep the newest digest elsewhere",
+  examples: ["vpnmgr audit seals --limit 1"],
+  flags: Inputs.between,
+  call: (client, between, page) => client.audit.seals({ query: { ...page, ...between }, ...both }),
+  columns: [
+    ["day", (seal) => seal.day],
+    ["records", (seal) => String(seal.recordCount)],
+    ["digest", (seal) => seal.digest]
+  ],
+  none: "No day is sealed yet."
+})
+
+const verify = Verb.verb("verify", {
+  description: "Check the trail against its seals; exit code 1 when a day does not match",
+  examples: [
+    ["vpnmgr audit verify", "The last seven days"],
+    "vpnmgr audit verify --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z"
+  ],
+  flags: Inputs.between,
+  call: (client, query) => client.audit.verify({ query, ...both }),
+  view: ({ days }) =>
+    table(
+      [
+        ["day", (each) => each.day],
+        ["records", (each) => String(each.recordCount)],
+        ["state", (each) => each.state]
+      ],
+      days,
+      "No day of that time is sealed."
+    ),
+  objection: ({ isIntact }) => (isIntact ? null : "the trail does not match its seals")
+})
+
 /** The noun with its verbs. */
 export const audit = Command.make("audit").pipe(
   Command.withDescription("The trail of every change"),
-  Command.withSubcommands([list, exported])
+  Command.withSubcommands([list, exported, seals, verify])
 )

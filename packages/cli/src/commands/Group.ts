@@ -34,8 +34,8 @@ const create = Verb.verb("create", {
 const list = Verb.list("list", {
   description: "List groups",
   examples: ["vpnmgr group list", ["vpnmgr group list --all --json", "Every group, one a line, for programs"]],
-  flags: {},
-  call: (client, _, query) => client.groups.list({ query, ...both }),
+  flags: { search: Inputs.text("search", "text", "Only with this in the name") },
+  call: (client, filters, page) => client.groups.list({ query: { ...page, ...filters }, ...both }),
   columns: [
     ["id", (group) => group.id],
     ["name", (group) => group.name],
@@ -74,7 +74,12 @@ const remove = Verb.verb("delete", {
   headers: "change",
   confirm: ({ group }) => `Delete the group ${group.text}? Its users lose what it granted.`,
   call: (client, { group }) => client.groups.remove({ params: { id: group }, ...both }),
-  view: (_, __, { group }) => `Group ${group} is deleted.`
+  view: ({ overLimit, unrestricted, users }, _, { group }) =>
+    [
+      `Group ${group} is deleted. ${users} ${users === 1 ? "user was" : "users were"} in it.`,
+      ...(unrestricted === 0 ? [] : [`Nothing restricts ${unrestricted} of them now.`]),
+      ...(overLimit === 0 ? [] : [`${overLimit} of them are over their limit now.`])
+    ].join(" ")
 })
 
 /** The noun with its verbs. */

@@ -2,7 +2,7 @@
 import type { Users } from "@vpnmgr/api"
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { both } from "../client/Answer.ts"
+import { both, present } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
 import { fields } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
@@ -14,6 +14,7 @@ const one = (user: Users.UserView): string =>
     ["id", user.id],
     ["username", user.username],
     ["role", user.role],
+    ["disabled", user.isDisabled ? "yes" : null],
     ["groups", user.groupIds.join(", ")],
     ...Show.limits(user.allowance),
     ["used", Show.usedOf(user.usedBytes, user.allowance.maxTraffic)],
@@ -50,14 +51,21 @@ const create = Verb.verb("create", {
 
 const list = Verb.list("list", {
   description: "List users",
-  examples: ["vpnmgr user list"],
-  flags: {},
-  call: (client, _, query) => client.users.list({ query, ...both }),
+  examples: ["vpnmgr user list", ["vpnmgr user list --role operator --group basic", "A group's operators"]],
+  flags: {
+    role: Inputs.oneOf("role", roles, "Only of this role"),
+    group: Inputs.optionalReference("group", "Only members of this group"),
+    disabled: Inputs.truth("disabled", "Only who is disabled, or is not"),
+    search: Inputs.text("search", "text", "Only with this in the name")
+  },
+  call: (client, { disabled, group, ...filters }, page) =>
+    client.users.list({ query: { ...page, ...filters, group_id: group, is_disabled: disabled }, ...both }),
   columns: [
     ["id", (user) => user.id],
     ["username", (user) => user.username],
     ["role", (user) => user.role],
     ["groups", (user) => String(user.groupIds.length)],
+    ["disabled", (user) => Show.yes(user.isDisabled)],
     ["created", (user) => Show.instant(user.createdAt)]
   ],
   none: "There are no users. `vpnmgr user create NAME --role superuser` makes one."
@@ -69,6 +77,34 @@ const show = Verb.verb("show", {
   flags: { user: Inputs.it("user") },
   call: (client, { user }) => client.users.get({ params: { id: user }, ...both }),
   view: one
+})
+
+const change = Verb.verb("change", {
+  description: "Change a user; what is left out stays",
+  examples: [
+    ["vpnmgr user change bob --disabled yes", "Signed out at once; its subscriptions go on being served"],
+    "vpnmgr user change bob --username robert --role superuser"
+  ],
+  flags: {
+    user: Inputs.it("user"),
+    username: Inputs.text("username", "text", "What it signs in as"),
+    role: Inputs.oneOf("role", roles, "What it may do"),
+    isDisabled: Inputs.truth("disabled", "Whether it cannot sign in")
+  },
+  headers: "change",
+  call: (client, { user, ...payload }) =>
+    client.users.change({ params: { id: user }, payload: present(payload), ...both }),
+  view: one
+})
+
+const remove = Verb.verb("delete", {
+  description: "Delete a user that owns no subscriptions any more; its sessions end",
+  examples: ["vpnmgr user delete bob", ["vpnmgr user delete bob --yes", "Without being asked"]],
+  flags: { user: Inputs.it("user") },
+  headers: "change",
+  confirm: ({ user }) => `Delete the user ${user.text}?`,
+  call: (client, { user }) => client.users.remove({ params: { id: user }, ...both }),
+  view: (_, __, { user }) => `User ${user} is deleted.`
 })
 
 const setGroups = Verb.verb("set-groups", {
@@ -93,5 +129,5 @@ const reset = Verb.verb("reset", {
 /** The noun with its verbs. */
 export const user = Command.make("user").pipe(
   Command.withDescription("People who sign in: superusers and operators"),
-  Command.withSubcommands([create, list, show, setGroups, reset])
+  Command.withSubcommands([create, list, show, change, setGroups, reset, remove])
 )

@@ -6,10 +6,11 @@ import type { Stream } from "effect"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import type { HttpClientResponse } from "effect/http"
-import { print, printJson, withServer } from "../client/Answer.ts"
+import { print, printRaw, withServer } from "../client/Answer.ts"
 import type { Reply } from "../client/Answer.ts"
 import type { Connection } from "../client/Connection.ts"
 import type { Resolved } from "../client/References.ts"
+import { failed } from "../Failed.ts"
 import { Json } from "../GlobalFlags.ts"
 import * as Show from "../output/Show.ts"
 import { table } from "../output/Table.ts"
@@ -89,6 +90,8 @@ export interface Options<C extends Config, A> extends Words {
   readonly confirm?: (given: Command.Command.Config.Infer<C>) => string | null
   readonly call: (client: Connection["client"], given: Given<C>) => Reply<A>
   readonly view: (value: A, connection: Connection, given: Given<C>) => string
+  /** Why the command fails though the server answered, once the answer is printed; null when it does not. */
+  readonly objection?: (value: A) => string | null
   /** True for what is read by scripts as it stands: nothing is added to the view. */
   readonly isBare?: true
 }
@@ -106,9 +109,12 @@ export const verb = <const Name extends string, const C extends Config, A>(name:
         Confirm.agreed(options.confirm?.(given) ?? null, (given as Headers).yes ?? false),
         withServer((connection) =>
           prepared(connection, given, (resolved) =>
-            Effect.flatMap(options.call(connection.client, resolved), (answer) =>
-              print(answer, (value) => options.view(value, connection, resolved), options.isBare)
-            )
+            Effect.gen(function* () {
+              const answer = yield* options.call(connection.client, resolved)
+              yield* print(answer, (value) => options.view(value, connection, resolved), options.isBare)
+              const objection = options.objection?.(answer[0]) ?? null
+              if (objection !== null) return yield* failed(objection)
+            })
           )
         )
       )
@@ -199,7 +205,7 @@ const printItems = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.flatMap(response.json, (body) =>
     Effect.forEach(
       (body as { readonly items: ReadonlyArray<unknown> }).items,
-      (item) => printJson(JSON.stringify(item)),
+      (item) => printRaw(JSON.stringify(item)),
       {
         discard: true
       }
