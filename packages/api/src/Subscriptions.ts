@@ -19,6 +19,7 @@ import * as Export from "./Export.ts"
 import { describe } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
 /** A subscription as it stands, by the clock of the answer. */
@@ -95,16 +96,6 @@ export const NewSubscription = Wire.struct(chosen)
 /** What is absent stays; null clears. */
 export const SubscriptionPatch = Wire.struct(chosen)
 
-/** Usage of one inbound in one piece of time: an hour, or the part of one before or after a reset. */
-export const UsagePiece = Wire.struct({
-  inboundId: Id.Uuid,
-  at: Instant.Instant,
-  bytesUp: Wire.Bytes,
-  bytesDown: Wire.Bytes,
-  /** What was drawn from the limit: both ways, times the inbound's multiplier, rounded up. */
-  usedBytes: Wire.Bytes
-})
-
 /** What `/s/{link}` would answer now, and what it was rendered from. */
 export const ConfigView = Wire.struct({
   state: Verdict.State,
@@ -116,9 +107,6 @@ export const ConfigView = Wire.struct({
   templateFailure: Schema.NullOr(Schema.String)
 })
 export type ConfigView = typeof ConfigView.Type
-
-/** Days of usage in one answer at most. */
-export const usageDays = 31
 
 /** What a list of subscriptions keeps; all that is given holds. */
 export const filters = {
@@ -265,13 +253,13 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
     ),
     HttpApiEndpoint.get("usage", "/:id/usage", {
       params,
-      query: { from: Schema.optional(Instant.Instant), to: Schema.optional(Instant.Instant) },
-      success: Wire.struct({ from: Instant.Instant, to: Instant.Instant, items: Schema.Array(UsagePiece) }),
+      query: Usage.query,
+      success: Usage.UsageView,
       error: [...Problem.reading, Problem.Invalid]
     }).annotateMerge(
       describe(
         "Get a subscription's usage",
-        `Pieces by inbound with from ≤ at < to, in bytes; at most ${usageDays} days, by default the last seven.`
+        `By hour, day (UTC), inbound or node; without by, in pieces by inbound: hours, and the parts of one before and after a reset. ${Usage.bounds}`
       )
     ),
     HttpApiEndpoint.get("config", "/:id/config", { params, success: ConfigView, error: Problem.reading }).annotateMerge(

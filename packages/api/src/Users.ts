@@ -6,6 +6,7 @@ import { NewPassword, SignedIn } from "./Access.ts"
 import { describe, ShownOnce } from "./Operation.ts"
 import * as Page from "./Page.ts"
 import * as Problem from "./Problem.ts"
+import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
 /** What a user's groups grant together: per field the maximum, where null (no restriction) wins. */
@@ -101,6 +102,17 @@ export class Users extends HttpApiGroup.make("users")
       describe(
         "Get a user",
         "With its allowance (bytes, bit/s, ISO 8601 duration; null = no restriction), the group that gave each field, and the bytes used of it. An operator sees itself."
+      )
+    ),
+    HttpApiEndpoint.get("usage", "/:id/usage", {
+      params,
+      query: Usage.ownerQuery,
+      success: Usage.UsageView,
+      error: [...Problem.reading, Problem.Invalid]
+    }).annotateMerge(
+      describe(
+        "Get a user's usage",
+        `What its subscriptions used while they were its own, those deleted or moved since among them: by day (UTC; the default), hour or node. An operator sees its own. ${Usage.bounds}`
       )
     ),
     HttpApiEndpoint.patch("change", "/:id", {

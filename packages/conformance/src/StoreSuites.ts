@@ -18,6 +18,7 @@ import * as SubscriptionListSuite from "./SubscriptionListSuite.ts"
 import * as SubscriptionStoreSuite from "./SubscriptionStoreSuite.ts"
 import * as TransactionSuite from "./TransactionSuite.ts"
 import * as UsageStoreSuite from "./UsageStoreSuite.ts"
+import * as UsageSumsSuite from "./UsageSumsSuite.ts"
 import * as UserStoreSuite from "./UserStoreSuite.ts"
 
 /** Runs all of them on a store. The layer is built once for each suite. */
@@ -35,6 +36,7 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   BucketStoreSuite.suite(name, stores)
   AdmissionSuite.suite(name, stores)
   UsageStoreSuite.suite(name, stores, capabilities)
+  UsageSumsSuite.suite(name, stores)
   RecordStoreSuite.suite(name, stores)
   QuarantineStoreSuite.suite(name, stores)
   QuarantineSuite.suite(name, stores)

@@ -1,7 +1,7 @@
 /** The port to what was reported. Everything here runs inside the report's own transaction. */
-import { Context, type Effect } from "effect"
+import { Context, type Effect, Schema } from "effect"
 import type { Instant } from "./Instant.ts"
-import type { Bucket } from "./Quota.ts"
+import type { Bucket, BucketKind } from "./Quota.ts"
 import type { Batch } from "./TrafficReport.ts"
 import type { StoreError } from "./Transaction.ts"
 import type { Amount, Facts, Settlement } from "./Usage.ts"
@@ -44,6 +44,21 @@ export interface UsagePiece extends Amount {
   readonly at: Instant
 }
 
+/** What usage is summed by. Days and hours are UTC's. */
+export const By = Schema.Literals(["hour", "day", "inbound", "node"])
+export type By = typeof By.Type
+
+/** The same for an owner, whose usage is not kept by inbound. */
+export const OwnerBy = Schema.Literals(["hour", "day", "node"])
+export type OwnerBy = typeof OwnerBy.Type
+
+/** Usage of one hour, day, inbound or node; the other two are null. */
+export interface UsageSum extends Amount {
+  readonly at: Instant | null
+  readonly inboundId: string | null
+  readonly nodeId: string | null
+}
+
 export class UsageStore extends Context.Service<
   UsageStore,
   {
@@ -74,6 +89,16 @@ export class UsageStore extends Context.Service<
       from: Instant,
       to: Instant
     ) => Effect.Effect<ReadonlyArray<UsagePiece>, StoreError>
+    /**
+     * What was used of a bucket with from ≤ at < to, summed by one thing, in its order; an owner's never by inbound. What
+     * was deleted since counts, too.
+     */
+    readonly sums: <Kind extends BucketKind>(
+      key: { readonly kind: Kind; readonly id: string },
+      by: Kind extends "owner" ? OwnerBy : By,
+      from: Instant,
+      to: Instant
+    ) => Effect.Effect<ReadonlyArray<UsageSum>, StoreError>
     /**
      * Drops raw reports older than `before` by whole days, and keys of spools silent since then but the newest of each:
      * its acknowledgement may have been lost. Usage stays.

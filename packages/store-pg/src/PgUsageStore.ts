@@ -9,6 +9,7 @@ import * as Partitions from "./Partitions.ts"
 import * as PgTransaction from "./PgTransaction.ts"
 import { make as makeFacts } from "./UsageFacts.ts"
 import { make as makeRecord } from "./UsageRecord.ts"
+import { make as makeSums } from "./UsageSums.ts"
 
 type Digests = ReadonlyArray<{ readonly digest: string }>
 
@@ -132,6 +133,7 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       record: makeRecord(sql),
       touched,
       pieces,
+      sums: makeSums(sql),
       retain: (before) =>
         Effect.gen(function* () {
           yield* stored(partitions.drop(before))

@@ -162,7 +162,7 @@ const usage = Verb.verb("usage", {
     table(
       [
         ["from", (piece) => Show.instant(piece.at)],
-        ["inbound", (piece) => piece.inboundId],
+        ["inbound", (piece) => piece.inboundId ?? ""],
         ["up", (piece) => showBytes(piece.bytesUp)],
         ["down", (piece) => showBytes(piece.bytesDown)],
         ["counted", (piece) => showBytes(piece.usedBytes)]

@@ -228,6 +228,23 @@ export const compare: (world: World) => Played = Effect.fn("Accounting.compare")
       ...piece
     }))
     assert.deepStrictEqual(pieces, oracle.pieces(id), "pieces")
+    const nodeOf = (inbound: string) => world.inbounds.find((each) => each.id === inbound)!.nodeId
+    for (const [by, keyOf] of [
+      ["hour", ({ at }) => Math.floor(at / 3_600_000) * 3_600_000],
+      ["day", ({ at }) => Math.floor(at / 86_400_000) * 86_400_000],
+      ["inbound", ({ inbound }) => inbound],
+      ["node", ({ inbound }) => nodeOf(inbound)]
+    ] as ReadonlyArray<[UsageStore.By, (piece: (typeof pieces)[number]) => string | number]>) {
+      const naive = new Map<string | number, bigint>()
+      for (const piece of pieces) naive.set(keyOf(piece), (naive.get(keyOf(piece)) ?? 0n) + piece.weighted)
+      const sums = yield* usage.sums({ kind: "subscription", id }, by, 0, Infinity)
+      const found = sums.map((sum) => [sum.at ?? sum.inboundId ?? sum.nodeId, sum.weighted] as const)
+      assert.deepStrictEqual(
+        found,
+        [...naive].sort(([a], [b]) => (a < b ? -1 : 1)),
+        `sums by ${by}`
+      )
+    }
     if (oracle.access.get(id)!.isDeleted) continue
     const { bucket } = yield* subscriptions.get(id)
     assert.deepStrictEqual(readingOf(bucket, clock.now), oracle.own(id, clock.now), "a subscription's window")

@@ -1,10 +1,11 @@
 /** Reports and what they add up to, in memory. */
+import type { BucketKey } from "../BucketStore.ts"
 import { Effect, HashMap, Layer } from "effect"
 import type { Instant } from "../Instant.ts"
 import type { Batch } from "../TrafficReport.ts"
 import type { Amount, Facts, SubscriptionFacts } from "../Usage.ts"
 import { historyAt } from "../Usage.ts"
-import type { Admission, BatchKey, Recording, UsagePiece } from "../UsageStore.ts"
+import type { Admission, BatchKey, By, Recording, UsagePiece, UsageSum } from "../UsageStore.ts"
 import { UsageStore } from "../UsageStore.ts"
 import { activeFor } from "../Node.ts"
 import { bucketsOf, keyOf, nothing, plus } from "./BucketStore.ts"
@@ -128,6 +129,39 @@ const record = (tables: Tables, recording: Recording) => {
   keepUse(tables, recording)
 }
 
+const piecesOf = (tables: Readonly<Tables>, subscriptionId: string, from: Instant, to: Instant) =>
+  [...HashMap.values(find(tables.pieces, subscriptionId) ?? HashMap.empty<string, UsagePiece>())]
+    .filter(({ at }) => from <= at && at < to)
+    .sort((a, b) => a.at - b.at || (a.inboundId < b.inboundId ? -1 : 1))
+
+const spans = { hour: 3_600_000, day: 86_400_000 } as const
+
+const sums = (
+  tables: Readonly<Tables>,
+  { kind, id }: BucketKey,
+  by: By,
+  from: Instant,
+  to: Instant
+): ReadonlyArray<UsageSum> => {
+  const nodeOf = (inboundId: string) => find(tables.inbounds, inboundId)?.inbound.nodeId ?? null
+  const owned = [...HashMap.values(find(tables.ownerPieces, id) ?? HashMap.empty<string, OwnerPieceRow>())]
+  const pieces =
+    kind === "owner"
+      ? owned.filter(({ at }) => from <= at && at < to).map((piece) => ({ inboundId: null, ...piece }))
+      : piecesOf(tables, id, from, to).map((piece) => ({ nodeId: nodeOf(piece.inboundId), ...piece }))
+  const found = new Map<string | number, UsageSum>()
+  for (const { at, inboundId, nodeId, up, down, weighted } of pieces) {
+    const of = {
+      at: by === "hour" || by === "day" ? Math.floor(at / spans[by]) * spans[by] : null,
+      inboundId: by === "inbound" ? inboundId : null,
+      nodeId: by === "node" ? nodeId : null
+    }
+    const key = of.at ?? of.inboundId ?? of.nodeId ?? ""
+    found.set(key, { ...of, ...plus(found.get(key) ?? nothing, { up, down, weighted }) })
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum)
+}
+
 export const layer = Layer.effect(
   UsageStore,
   Effect.map(Memory, ({ read, write }) =>
@@ -143,12 +177,8 @@ export const layer = Layer.effect(
             ...ownerCurrent.map(({ ownerId }) => ({ kind: "owner", id: ownerId }) as const)
           ])
         ),
-      pieces: (subscriptionId, from, to) =>
-        read((tables) =>
-          [...HashMap.values(find(tables.pieces, subscriptionId) ?? HashMap.empty<string, UsagePiece>())]
-            .filter(({ at }) => from <= at && at < to)
-            .sort((a, b) => a.at - b.at || (a.inboundId < b.inboundId ? -1 : 1))
-        ),
+      pieces: (subscriptionId, from, to) => read((tables) => piecesOf(tables, subscriptionId, from, to)),
+      sums: (key, by, from, to) => read((tables) => sums(tables, key, by, from, to)),
       retain: (before) =>
         write((tables) => {
           tables.spools = HashMap.map(tables.spools, (spool) => (spool.lastAt >= before ? spool : forgotten(spool)))

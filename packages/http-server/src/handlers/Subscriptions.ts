@@ -1,5 +1,5 @@
 /** `/api/v1/subscriptions` over the core's `Subscriptions`. */
-import { Api, Problem, Subscriptions as Contract } from "@vpnmgr/api"
+import { Api, Subscriptions as Contract } from "@vpnmgr/api"
 import {
   Actor,
   BucketStore,
@@ -7,9 +7,9 @@ import {
   type Failure,
   Inbounds,
   Instant,
-  Quota,
   SubscriptionList,
   Subscriptions,
+  type Transaction,
   UsageStore
 } from "@vpnmgr/core"
 import { Effect, type Schema } from "effect"
@@ -20,8 +20,7 @@ import type { Handlers } from "./Handlers.ts"
 import { present } from "./Paging.ts"
 import * as SubscriptionQuery from "./SubscriptionQuery.ts"
 import * as SubscriptionViews from "./SubscriptionViews.ts"
-
-const day = 86_400_000
+import * as UsageViews from "./UsageViews.ts"
 
 const shown = <E extends Subscriptions.Failure | Failure.Stale, R>(
   standing: Effect.Effect<Subscriptions.Standing, E, R>
@@ -29,14 +28,6 @@ const shown = <E extends Subscriptions.Failure | Failure.Stale, R>(
   Refusal.changing(standing).pipe(
     Effect.flatMap((found) => Effect.map(Instant.now, (now) => SubscriptionViews.whole(found, now)))
   )
-
-const span = (from: Instant.Instant, to: Instant.Instant) => {
-  const field = to < from ? "to" : "from"
-  const detail = to < from ? "Expected an instant after from" : `Expected at most ${Contract.usageDays} days before to`
-  return to < from || to - from > Contract.usageDays * day
-    ? Effect.fail(new Problem.Invalid({ detail, errors: [{ field, detail }] }))
-    : Effect.void
-}
 
 export const layer: Handlers<
   "subscriptions",
@@ -114,20 +105,14 @@ export const layer: Handlers<
           linked: made.link,
           unlinked: made.unlink
         })),
-      usage: Effect.fnUntraced(function* ({ params, query }) {
-        yield* Refusal.reading(subscriptions.get(params.id))
-        const to = query.to ?? (yield* Instant.now)
-        const from = query.from ?? to - 7 * day
-        yield* span(from, to)
-        const pieces = yield* Refusal.storing(usage.pieces(params.id, from, to))
-        const items = pieces.map(({ inboundId, at, up, down, weighted }) => ({
-          inboundId,
-          at,
-          bytesUp: up,
-          bytesDown: down,
-          usedBytes: Quota.bytes(weighted)
-        }))
-        return { from, to, items }
+      usage: Effect.fnUntraced(function* ({ params: { id }, query }) {
+        yield* Refusal.reading(subscriptions.get(id))
+        const { from, to } = yield* UsageViews.span(query)
+        const { by } = query
+        const found: Effect.Effect<ReadonlyArray<UsageViews.Counted>, Transaction.StoreError> = by === undefined
+          ? usage.pieces(id, from, to)
+          : usage.sums({ kind: "subscription", id }, by, from, to)
+        return { from, to, items: (yield* Refusal.storing(found)).map(UsageViews.row) }
       }),
       config: Effect.fnUntraced(function* ({ params }) {
         const { subscription, verdict } = yield* Refusal.reading(subscriptions.get(params.id))
