@@ -82,7 +82,7 @@ export const make = async (options: Options): Promise<Server> => {
       return Math.round(performance.now() - began)
     },
     setupSecret: async () => {
-      const match = await running?.line(/set-?up[^\n]*?secret\W+([\w-]{16,})/i)
+      const match = await running?.line(/set-?up[^\n]*?secret[^\w-]+([\w-]{16,})/i)
       if (match === undefined) throw new Error("the server is not running")
       return match[1]!
     }
