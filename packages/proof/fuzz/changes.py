@@ -18,7 +18,7 @@ CREATE SCHEMA IF NOT EXISTS fuzz;
 CREATE UNLOGGED TABLE IF NOT EXISTS fuzz.change (name text NOT NULL, op text NOT NULL, shown text);
 CREATE OR REPLACE FUNCTION fuzz.note() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO fuzz.change VALUES (TG_ARGV[0], TG_OP, left(coalesce(to_jsonb(NEW), to_jsonb(OLD))::text, 300));
+  INSERT INTO fuzz.change VALUES (TG_ARGV[0], TG_OP, coalesce(to_jsonb(NEW), to_jsonb(OLD))::text);
   RETURN NULL;
 END $$;
 """
@@ -44,6 +44,7 @@ class Changes:
             )
 
     def take(self):
-        """Everything since the last time but what moves by itself."""
+        """Everything since the last time but what moves by itself, and rows that came and went in one request."""
         rows = self.connection.execute("DELETE FROM fuzz.change RETURNING name, op, shown").fetchall()
-        return [row for row in rows if (row[0], row[1]) not in MOVES_BY_ITSELF]
+        passing = {(n, s) for n, op, s in rows if op == "INSERT"} & {(n, s) for n, op, s in rows if op == "DELETE"}
+        return [row for row in rows if (row[0], row[1]) not in MOVES_BY_ITSELF and (row[0], row[2]) not in passing]

@@ -146,6 +146,9 @@ class Fuzzer:
                     case.path_parameters["id"] = found
             else:
                 whose = None
+            for key in case.path_parameters:
+                if key in NAMES:
+                    case.path_parameters[key] = self.put(case.path_parameters[key], key, noun)
         if is_valid and isinstance(case.body, dict):
             case.body = self.put(case.body, "", noun)
         if is_valid and isinstance(case.query, dict):
@@ -175,6 +178,8 @@ class Fuzzer:
             case.body = {"username": self.world.other["username"], "password": PASSWORD}
         if name == "inbounds.create":
             case.body["port"] = 20_000 + next(self.world.numbers)
+            case.body["host"] = f"{self.world.name('host')}.example.com"
+            case.body.pop("listen", None)
 
     def once(self, case, name, is_valid, seen):
         whose = self.fill(case, name, is_valid)
@@ -191,9 +196,15 @@ class Fuzzer:
         changed = [change for change in changed if change[0] not in ALLOWED.get(name, {})]
         if changed:
             kinds = ", ".join(sorted({f"{op} {table}" for table, op, _ in changed}))
-            self.fail(name, "nothing_changed", f"{response.status_code}, but {kinds}: {changed[0][2]}", case, response)
+            self.fail(name, "nothing_changed", f"{response.status_code}, but {kinds}: {changed[0][2][:400]}", case, response)
+        # A request line that Node's parser does not take; it never was a request to the API.
+        checks = [] if response.status_code == 431 else CHECKS
+        # An empty list in a query is sent as nothing at all, so nothing of it is wrong.
+        if any(value in ([], {}) for value in (case.query or {}).values()):
+            checks = [check for check in checks if check is not negative_data_rejection]
         try:
-            case.validate_response(response, checks=CHECKS, headers=headers)
+            if checks:
+                case.validate_response(response, checks=checks, headers=headers)
         except FailureGroup as group:
             for failure in group.exceptions:
                 self.fail(name, type(failure).__name__, str(failure)[:1500], case, response)
