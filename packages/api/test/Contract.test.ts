@@ -93,6 +93,7 @@ describe("The contract", () => {
       "post /api/v1/session",
       "post /api/v1/session/renew",
       "post /api/v1/users/{id}/password",
+      "get /api/v1/subscriptions/{id}/config",
       "post /api/v1/nodes/{id}/tokens",
       "get /node/v1/state"
     ])
