@@ -82,5 +82,9 @@ export class ReportConflicts extends HttpApiGroup.make("reportConflicts")
   .middleware(SignedIn)
   .prefix("/api/v1/report-conflicts")
   .annotateMerge(
-    describe("Report conflicts", "Batches whose number was taken by one with other contents: kept, never counted.")
+    describe(
+      "Report conflicts",
+      "Batches whose number was taken by one with other contents, or lies below what their spool had acknowledged: kept, " +
+        "never counted."
+    )
   ) {}
