@@ -40,7 +40,14 @@ export class SignedIn extends HttpApiMiddleware.Service<
   { provides: Actor.Actor | CurrentSession; requires: never }
 >()("@vpnmgr/api/SignedIn", {
   security: { token: HttpApiSecurity.bearer },
-  error: [Problem.Unauthorized, Problem.Forbidden, Problem.Invalid, ...Problem.repeating, Problem.Unavailable]
+  error: [
+    Problem.Unauthorized,
+    Problem.Forbidden,
+    Problem.Invalid,
+    ...Problem.repeating,
+    Problem.TooMany,
+    Problem.Unavailable
+  ]
 }) {}
 
 /** The node a request comes from, by its token, and the version of the node protocol its agent speaks. */
@@ -53,7 +60,7 @@ export class NodeSignedIn extends HttpApiMiddleware.Service<NodeSignedIn, { prov
   "@vpnmgr/api/NodeSignedIn",
   {
     security: { key: HttpApiSecurity.bearer },
-    error: [Problem.Unauthorized, Problem.UnsupportedProtocol, Problem.Unavailable]
+    error: [Problem.Unauthorized, Problem.UnsupportedProtocol, Problem.TooMany, Problem.Unavailable]
   }
 ) {}
 

@@ -76,6 +76,20 @@ export class NotFound extends HttpApiError.Problem<NotFound>()(
   fields("not_found")
 ) {}
 
+/** 405: the address takes other methods; `Allow` names them. */
+export class MethodNotAllowed extends HttpApiError.Problem<MethodNotAllowed>()(
+  "MethodNotAllowed",
+  declare("method_not_allowed", 405, "The address takes other methods"),
+  fields("method_not_allowed")
+) {}
+
+/** 408: the request did not arrive in time. */
+export class TooSlow extends HttpApiError.Problem<TooSlow>()(
+  "TooSlow",
+  declare("too_slow", 408, "The request took too long to arrive"),
+  fields("too_slow")
+) {}
+
 /** 409: a name, port or address that must be unique is taken; `errors` names the field. */
 export class AlreadyExists extends HttpApiError.Problem<AlreadyExists>()(
   "AlreadyExists",
@@ -153,6 +167,13 @@ export class TooMany extends HttpApiError.Problem<TooMany>()("TooMany", declare(
   retry_after: Schema.Int
 }) {}
 
+/** 431: the address and the headers are larger than allowed. */
+export class HeadersTooLarge extends HttpApiError.Problem<HeadersTooLarge>()(
+  "HeadersTooLarge",
+  declare("headers_too_large", 431, "The headers are too large"),
+  fields("headers_too_large")
+) {}
+
 /** 500: a defect of the server; the log has more, the answer has not. */
 export class Internal extends HttpApiError.Problem<Internal>()(
   "Internal",
@@ -192,6 +213,8 @@ export const all = [
   Forbidden,
   Suspended,
   NotFound,
+  MethodNotAllowed,
+  TooSlow,
   AlreadyExists,
   BatchConflict,
   RequestInProgress,
@@ -202,6 +225,7 @@ export const all = [
   Invalid,
   IdempotencyKeyReused,
   TooMany,
+  HeadersTooLarge,
   Internal,
   Unavailable
 ] as const

@@ -22,11 +22,15 @@ const earliest: Instant = Date.parse("0000-01-01T00:00:00Z")
 /** The last instant that RFC 3339 can say; what would come later is `never`. */
 export const latest: Instant = Date.parse("9999-12-31T23:59:59.999Z")
 
+/** Whether a month has that day: `Date` takes 30 February for 2 March. */
+const isDay = (date: string): boolean => format(Date.parse(`${date}T00:00:00Z`)).startsWith(date)
+
 /** Reads RFC 3339 with a zone; `undefined` for anything else, a date without a zone or outside its years among it. */
 export const parse = (text: string): Instant | undefined => {
   if (!rfc3339.test(text)) return undefined
   const value = Date.parse(text)
-  return Number.isNaN(value) || value < earliest || value > latest ? undefined : value
+  if (Number.isNaN(value) || value < earliest || value > latest) return undefined
+  return isDay(text.slice(0, 10)) ? value : undefined
 }
 
 /** Writes RFC 3339 in UTC with milliseconds. Dies for `never`: encode "never" as null. */

@@ -5,6 +5,7 @@
 import { Layer } from "effect"
 import * as AuditLog from "./memory/AuditLog.ts"
 import * as BucketStore from "./memory/BucketStore.ts"
+import { Contents } from "./memory/Contents.ts"
 import * as CredentialStore from "./memory/CredentialStore.ts"
 import * as IdempotencyStore from "./memory/IdempotencyStore.ts"
 import * as InventoryStore from "./memory/InventoryStore.ts"
@@ -19,9 +20,12 @@ import * as Transaction from "./memory/Transaction.ts"
 import * as UsageStore from "./memory/UsageStore.ts"
 import * as UserStore from "./memory/UserStore.ts"
 
+export { Contents } from "./memory/Contents.ts"
+
 /** The stores and their `Transaction`; an empty store each time it is built. */
 export const layer = Layer.mergeAll(
   Transaction.layer,
+  Contents.layer,
   AuditLog.layer,
   SettingStore.layer,
   IdempotencyStore.layer,

@@ -30,12 +30,17 @@ const key = (segment: PropertyKey | { readonly key: PropertyKey }): string => {
   return typeof name === "string" ? Wire.snake(name) : String(name)
 }
 
+/** What is said of a field that nobody knows; it is named as it was sent. */
+const excess = "Expected no excess property"
+
 /** Names the fields that do not decode, in wire names. */
 export const malformed = (issue: SchemaIssue.Issue): Problem.Malformed => {
-  const errors = formatter(issue).issues.map(({ path, message }) => ({
-    field: (path ?? []).map(key).join("."),
-    detail: message
-  }))
+  const errors = formatter(issue).issues.map(({ path = [], message }) => {
+    const names = path.map(key)
+    const last = path.at(-1)
+    if (message === excess && typeof last === "string") names.splice(-1, 1, last)
+    return { field: names.join("."), detail: message }
+  })
   const [first] = errors
   const detail = first === undefined || first.field === "" ? (first?.detail ?? "") : `${first.field}: ${first.detail}`
   return new Problem.Malformed({ detail, errors })

@@ -45,13 +45,14 @@ import * as Users from "./handlers/Users.ts"
 import { LongPolls } from "./LongPolls.ts"
 import * as Middlewares from "./Middlewares.ts"
 import { Passwords } from "./Passwords.ts"
+import { Rates } from "./Rates.ts"
 import * as Requests from "./Requests.ts"
 import { Setup } from "./Setup.ts"
 import { SignIn } from "./SignIn.ts"
 import { Tokens } from "./Tokens.ts"
 
 /** What `services` makes. */
-export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls | Exports
+export type Services = Setup | SignIn | ActingFor | Passwords | LongPolls | Exports | Rates
 
 /** What the routes ask of the core: its `ControlPlane` and three of the stores. */
 export type Needs =
@@ -84,7 +85,7 @@ export const services: Layer.Layer<
   | Transaction.Transaction
   | Vault.Vault
 > = Layer.mergeAll(ActingFor.layer, Setup.layer, SignIn.layer.pipe(Layer.provide(Tokens.layer))).pipe(
-  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer, Exports.layer))
+  Layer.provideMerge(Layer.mergeAll(Passwords.layer, LongPolls.layer, Exports.layer, Rates.layer))
 )
 
 const handlers = Layer.mergeAll(
@@ -120,6 +121,9 @@ export const routes = ({ local }: Options): Layer.Layer<never, never, HttpRouter
     Requests.layer({ local })
   )
 
+/** An address has one spelling: what stands in front of the server and the server read the same one. */
+const routerConfig = { ignoreDuplicateSlashes: false }
+
 const untraced = Layer.succeed(HttpMiddleware.TracerDisabledWhen)(() => true)
 
 const stop = Layer.effectDiscard(Effect.flatMap(LongPolls, ({ stop }) => Effect.addFinalizer(() => stop)))
@@ -130,6 +134,8 @@ const stop = Layer.effectDiscard(Effect.flatMap(LongPolls, ({ stop }) => Effect.
  */
 export const serve = (options: Options): Layer.Layer<never, never, Server.HttpServer | Services | Needs> =>
   Layer.fresh(stop).pipe(
-    Layer.provideMerge(HttpRouter.serve(routes(options), { disableLogger: true, disableListenLog: true })),
+    Layer.provideMerge(
+      HttpRouter.serve(routes(options), { disableLogger: true, disableListenLog: true, routerConfig })
+    ),
     Layer.provide(untraced)
   )

@@ -1,16 +1,18 @@
 /** The middlewares of the contract, at work: problems, people's tokens, agents' keys. */
 import { Access, NodeProtocol, Problem } from "@vpnmgr/api"
-import { Actor, type IdempotencyStore, Inventory, NodeState, type Transaction } from "@vpnmgr/core"
+import { Actor, Id, type IdempotencyStore, Inventory, NodeState, type Transaction } from "@vpnmgr/core"
 import { Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { ActingFor } from "./ActingFor.ts"
 import * as Answer from "./Answer.ts"
 import * as IfMatch from "./IfMatch.ts"
 import { Policy } from "./Policy.ts"
+import { Rates } from "./Rates.ts"
 import * as Refusal from "./Refusal.ts"
 import * as Repeated from "./Repeated.ts"
 import * as Requests from "./Requests.ts"
 import { SignIn } from "./SignIn.ts"
+import * as SoundBody from "./SoundBody.ts"
 
 const versioned = HttpServerResponse.setHeader(Access.protocolHeader, NodeState.protocolVersion)
 
@@ -22,13 +24,15 @@ const problems = Layer.effect(
   Effect.map(Policy, ({ requestTimeout }) =>
     Access.Problems.of((handler, { endpoint }) => {
       const wait = endpoint.path === "/node/v1/state" ? NodeProtocol.longestWait * 1000 : 0
-      const bounded = Effect.timeoutOrElse(Effect.catchCause(IfMatch.expecting(handler, endpoint), Answer.ofCause), {
+      const isForNodes = endpoint.path.startsWith("/node/")
+      const sound = endpoint.middlewares.has(Access.SignedIn) || isForNodes ? Effect.void : SoundBody.required(endpoint)
+      const inside = Effect.andThen(sound, IfMatch.expecting(handler, endpoint))
+      const bounded = Effect.timeoutOrElse(Effect.catchCause(inside, Answer.ofCause), {
         duration: requestTimeout + wait,
         orElse: () => Answer.problem(tooSlow)
       })
       const route = `${endpoint.method} ${endpoint.path}`
       const answered = Effect.andThen(Requests.isOf(endpoint.path), Effect.flatMap(bounded, Answer.dressed))
-      const isForNodes = endpoint.path.startsWith("/node/")
       return Effect.withSpan(isForNodes ? Effect.map(answered, versioned) : answered, route, { kind: "server" })
     })
   )
@@ -43,6 +47,7 @@ const signedIn = Layer.effect(
     const signIn = yield* SignIn
     const actingFor = yield* ActingFor
     const once = yield* Repeated.make
+    const rates = yield* Rates
     const identify = Effect.fnUntraced(function* (token: string) {
       if (token === "") return (yield* Requests.LocalListener) ? { actor: Actor.system, sessionId: null } : null
       return yield* signIn.identify(token)
@@ -51,6 +56,8 @@ const signedIn = Layer.effect(
       token: Effect.fnUntraced(function* (handler, { credential, endpoint }) {
         const identity = yield* Refusal.storing(identify(Redacted.value(credential)))
         if (identity === null) return yield* anonymous
+        if (identity.actor.id !== Id.system) yield* rates.count(identity.actor.id)
+        yield* SoundBody.required(endpoint)
         const { headers } = yield* HttpServerRequest.HttpServerRequest
         const named = headers[Access.actForHeader]
         const actor =
@@ -83,12 +90,15 @@ export const checkProtocol = (named: string | undefined) => {
 /** Says which node a key belongs to. */
 const nodeSignedIn = Layer.effect(
   Access.NodeSignedIn,
-  Effect.map(Inventory.Inventory, (inventory) =>
-    Access.NodeSignedIn.of({
+  Effect.gen(function* () {
+    const inventory = yield* Inventory.Inventory
+    const rates = yield* Rates
+    return Access.NodeSignedIn.of({
       key: Effect.fnUntraced(function* (handler, { credential }) {
         const request = yield* HttpServerRequest.HttpServerRequest
         const token = yield* Refusal.storing(inventory.signIn(Redacted.value(credential)))
         if (token === null) return yield* stranger
+        yield* rates.count(token.id)
         const protocolVersion = request.headers[Access.protocolHeader] ?? ""
         const objection = checkProtocol(protocolVersion)
         if (objection !== undefined) return yield* objection
@@ -96,12 +106,12 @@ const nodeSignedIn = Layer.effect(
         return yield* Effect.provideService(handler, Access.CurrentNode, { nodeId, tokenId, protocolVersion })
       })
     })
-  )
+  })
 )
 
 /** All of them. */
 export const layer: Layer.Layer<
   Access.Problems | Access.SignedIn | Access.NodeSignedIn,
   never,
-  SignIn | ActingFor | Inventory.Inventory | IdempotencyStore.IdempotencyStore | Transaction.Transaction
+  SignIn | ActingFor | Rates | Inventory.Inventory | IdempotencyStore.IdempotencyStore | Transaction.Transaction
 > = Layer.mergeAll(problems, signedIn, nodeSignedIn)

@@ -2,9 +2,20 @@
 import type { Sessions } from "@vpnmgr/core"
 import { Context } from "effect"
 
+/** Requests that may come at once, and how many a second may follow. */
+export interface Rate {
+  readonly burst: number
+  readonly perSecond: number
+}
+
 export interface Policy {
   /** How long a request may take, milliseconds; a poll may take its wait on top. */
   readonly requestTimeout: number
+  /** Requests that may be answered at once, polls apart; and of these, from nobody who is signed in. */
+  readonly requests: number
+  readonly strangers: number
+  /** How often one person or agent may ask. */
+  readonly rate: Rate
   /** Polls that may wait at once. */
   readonly polls: number
   /** The same, of one node: an agent holds one, and a few may linger whose connection was lost. */
@@ -37,6 +48,9 @@ export interface Policy {
 export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
   defaultValue: () => ({
     requestTimeout: 30_000,
+    requests: 1024,
+    strangers: 256,
+    rate: { burst: 2000, perSecond: 200 },
     polls: 2000,
     pollsOfNode: 8,
     session: { lifetime: 3_600_000, maximum: 7 * 86_400_000 },

@@ -2,10 +2,11 @@
  * What is kept of a request: one log line with the template of its route, and a count. Never its address, its path as
  * sent, its query, its headers or its body.
  */
-import { Problem } from "@vpnmgr/api"
 import { ByteSize, Clock, Context, Effect, Metric, type Types } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Answer from "./Answer.ts"
+import * as Door from "./Door.ts"
+import * as Methods from "./Methods.ts"
 import { bodySize } from "./Policy.ts"
 
 /** Written by whoever knows the template of the route. */
@@ -30,8 +31,6 @@ export const isOf = (route: string) => Effect.map(Current, (record) => void (rec
 
 const requests = Metric.counter("requests_total", { description: "Requests answered", incremental: true })
 
-const tooLarge = new Problem.TooLarge({ detail: `Expected at most ${bodySize} bytes` })
-
 const limit = ByteSize.bytes(bodySize)
 
 const hardened = {
@@ -45,30 +44,35 @@ const withDefaults = (response: HttpServerResponse.HttpServerResponse) =>
 
 type Handler<R = never> = Effect.Effect<HttpServerResponse.HttpServerResponse, Types.unhandled, R>
 
-/** Around every request of a listener: bounds its body, answers what nothing below answered, logs and counts it. */
+/** Around every request of a listener: bounds what comes in, answers what nothing below answered, logs and counts it. */
 export const layer = ({ local }: { readonly local: boolean }) =>
   HttpRouter.middleware(
-    (handler: Handler): Handler<HttpServerRequest.HttpServerRequest> =>
-      Effect.gen(function* () {
-        const request = yield* HttpServerRequest.HttpServerRequest
-        const record: Record = { route: unmatched }
-        const began = yield* Clock.currentTimeMillis
-        const isTooLarge = Number(request.headers["content-length"] ?? 0) > bodySize
-        const response = yield* (isTooLarge ? Answer.problem(tooLarge) : handler).pipe(
-          Effect.catchCause(Answer.ofCause),
-          Effect.provideService(Current, record),
-          Effect.provideService(LocalListener, local),
-          Effect.provideService(HttpIncomingMessage.MaxBodySize, limit)
-        )
-        const { status } = response
-        const duration = (yield* Clock.currentTimeMillis) - began
-        const { method } = request
-        yield* Effect.logInfo("answered", { method, route: record.route, status, duration })
-        yield* Metric.update(
-          Metric.withAttributes(requests, { route: record.route, method, status: String(status) }),
-          1
-        )
-        return withDefaults(response)
-      }),
+    Effect.map(
+      Door.make,
+      (letIn) =>
+        (handler: Handler): Handler<HttpServerRequest.HttpServerRequest> =>
+          Effect.gen(function* () {
+            const request = yield* HttpServerRequest.HttpServerRequest
+            const record: Record = { route: unmatched }
+            const began = yield* Clock.currentTimeMillis
+            const found = yield* letIn(request, handler).pipe(
+              Effect.catchCause(Answer.ofCause),
+              Effect.provideService(Current, record),
+              Effect.provideService(LocalListener, local),
+              Effect.provideService(HttpIncomingMessage.MaxBodySize, limit)
+            )
+            const { method, url } = request
+            const isNowhere = found.status === 404 && record.route === unmatched
+            const response = yield* isNowhere ? Methods.refused(method, url, found) : Effect.succeed(found)
+            const { status } = response
+            const duration = (yield* Clock.currentTimeMillis) - began
+            yield* Effect.logInfo("answered", { method, route: record.route, status, duration })
+            yield* Metric.update(
+              Metric.withAttributes(requests, { route: record.route, method, status: String(status) }),
+              1
+            )
+            return withDefaults(response)
+          })
+    ),
     { global: true }
   )

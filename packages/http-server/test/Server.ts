@@ -1,8 +1,7 @@
 /** A server on a loopback socket over memory stores, and a person who asks it with `fetch`. */
-import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { ControlPlane, Grain, MemoryStores, Vault } from "@vpnmgr/core"
-import { HttpServer, Jobs, Policy, Setup } from "@vpnmgr/http-server"
+import { HttpServer, Jobs, Listening, Policy, Setup } from "@vpnmgr/http-server"
 import { Context, Effect, Layer, Logger, Redacted, Schema, Tracer } from "effect"
 import { HttpServer as Listener } from "effect/http"
 
@@ -37,31 +36,48 @@ export const services = HttpServer.services.pipe(Layer.provideMerge(ControlPlane
 /** What apps are told of where to find help. */
 export const pages = { supportUrl: "https://help.example.org/", profileWebPageUrl: "https://vpn.example.org/me" }
 
+/** What a test bounds otherwise. */
+export interface Bounds extends Partial<Policy.Policy> {
+  /** Milliseconds; one second. */
+  readonly grain?: number
+  /** True where nothing should run by itself. */
+  readonly isQuiet?: boolean
+}
+
 /** Windows in whole seconds, so that tests see them turn; few polls at once, so that they see them refused. */
-const bounds = Layer.mergeAll(
-  Layer.succeed(Grain.Grain, 1000),
-  Layer.effect(
-    Policy.Policy,
-    Effect.map(Policy.Policy, (policy) => ({ ...policy, ...pages, polls: 3, exports: 2, exportIdle: 1500 }))
+const few = { polls: 3, exports: 2, exportIdle: 1500 }
+
+const bounds = ({ grain = 1000, isQuiet: _, ...others }: Bounds) =>
+  Layer.mergeAll(
+    Layer.succeed(Grain.Grain, grain),
+    Layer.effect(
+      Policy.Policy,
+      Effect.map(Policy.Policy, (policy) => ({ ...policy, ...pages, ...few, ...others }))
+    )
   )
-)
 
 /** A free port on the loopback. */
-export const socket = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })
+const socketOf = (listening?: Listening.Bounds) =>
+  NodeHttpServer.layer(() => Listening.createServer(null, listening), { host: "127.0.0.1", port: 0 })
+
+/** The same, with the bounds that hold by default. */
+export const socket = socketOf()
 
 const jobs: Layer.Layer<never, never, Layer.Services<typeof Jobs.layer>> = Jobs.layer
 
 /** Listens on a free port; the address is in `HttpServer` of `effect/http`. `instead` replaces services of the core. */
 export const layer = <Replaced extends Layer.Success<typeof services>>(
   options: HttpServer.Options,
-  instead: Layer.Layer<Replaced, never, Layer.Success<typeof services>> | Layer.Layer<never> = Layer.empty
+  instead: Layer.Layer<Replaced, never, Layer.Success<typeof services>> | Layer.Layer<never> = Layer.empty,
+  others: Bounds = {},
+  listening?: Listening.Bounds
 ) =>
   HttpServer.serve(options).pipe(
     Layer.provide(instead),
-    Layer.provideMerge(jobs),
+    Layer.provideMerge(others.isQuiet === true ? Layer.empty : jobs),
     Layer.provideMerge(services),
-    Layer.provideMerge(socket),
-    Layer.provide(bounds),
+    Layer.provideMerge(listening === undefined ? socket : socketOf(listening)),
+    Layer.provide(bounds(others)),
     Layer.provideMerge(log),
     Layer.provideMerge(tracer)
   )

@@ -1,9 +1,9 @@
 /** The two doors of a server: TCP, with TLS where it was given a certificate, and the socket in the data directory. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { HttpServer } from "@vpnmgr/http-server"
+import { HttpServer, Listening } from "@vpnmgr/http-server"
 import { Effect, Layer } from "effect"
 import * as fs from "node:fs"
-import * as http from "node:http"
+import type * as http from "node:http"
 import * as https from "node:https"
 import * as net from "node:net"
 import { failed } from "../Failed.ts"
@@ -32,8 +32,8 @@ export const makeServer = ({
   Effect.try({
     try: (): http.Server => {
       if (tlsCertFile !== null && tlsKeyFile !== null)
-        return https.createServer({ cert: fs.readFileSync(tlsCertFile), key: fs.readFileSync(tlsKeyFile) })
-      return trustedProxies === null ? http.createServer() : onlyFrom(http.createServer(), trustedProxies)
+        return Listening.createServer({ cert: fs.readFileSync(tlsCertFile), key: fs.readFileSync(tlsKeyFile) })
+      return trustedProxies === null ? Listening.createServer() : onlyFrom(Listening.createServer(), trustedProxies)
     },
     catch: (error) => failed(`the TLS files or the trusted proxies cannot be used: ${reason(error)}`)
   })
@@ -65,7 +65,7 @@ export const tcp = (server: http.Server, { host, port }: ServerSettings["listen"
 /** Serves whoever may open the socket, which is the server's own user alone, as the system. */
 export const socket = (path: string) =>
   Layer.fresh(HttpServer.serve({ local: true })).pipe(
-    Layer.provide(NodeHttpServer.layer(() => http.createServer(), { path })),
+    Layer.provide(NodeHttpServer.layer(() => Listening.createServer(), { path })),
     Layer.catchTag("ServeError", ({ cause }) => Layer.effectDiscard(refused(path, "", cause))),
     Layer.tap(() => Effect.sync(() => fs.chmodSync(path, 0o600)))
   )

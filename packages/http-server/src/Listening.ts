@@ -1,0 +1,62 @@
+/**
+ * The listening socket's own bounds: how long somebody may take to send a request, how much of headers, how many
+ * connections. What is refused here never becomes a request, so it is answered by hand, as a problem too.
+ */
+import * as http from "node:http"
+import * as https from "node:https"
+import type { Duplex } from "node:stream"
+import { Problem } from "@vpnmgr/api"
+
+/** Milliseconds until the headers, and until the body, must be there; bytes of the request line and all headers. */
+export interface Bounds {
+  readonly headersTimeout: number
+  readonly requestTimeout: number
+  readonly keepAliveTimeout: number
+  readonly connectionsCheckingInterval: number
+  readonly maxHeaderSize: number
+  readonly maxConnections: number
+}
+
+export const standard: Bounds = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 16_384,
+  maxConnections: 10_000
+}
+
+const problemOf = (code: string | undefined): Problem.Problem => {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return new Problem.HeadersTooLarge({ detail: "The request line and the headers are larger than allowed" })
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new Problem.TooSlow({ detail: "The request did not arrive in time" })
+    default:
+      return new Problem.Malformed({ detail: "This is not HTTP" })
+  }
+}
+
+const answer = (error: NodeJS.ErrnoException, socket: Duplex & { readonly bytesWritten?: number }): void => {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
+  const { type, title, status, code, detail } = problemOf(error.code)
+  const body = JSON.stringify({ type, title, status, code, detail })
+  const head = [
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "cache-control: no-store",
+    "connection: close"
+  ]
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy())
+}
+
+/** Makes a server with these bounds; over TLS where it is given a certificate. */
+export const createServer = (
+  tls: Pick<https.ServerOptions, "cert" | "key"> | null = null,
+  { maxConnections, ...bounds }: Bounds = standard
+): http.Server => {
+  const server = tls === null ? http.createServer(bounds) : https.createServer({ ...bounds, ...tls })
+  server.maxConnections = maxConnections
+  return server.on("clientError", answer)
+}
