@@ -60,6 +60,27 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
     })
   )
 
+  it.effect("says which filter of a list is wrong", () =>
+    Effect.gen(function* () {
+      const token = yield* Server.signedIn
+      const table: ReadonlyArray<readonly [query: string, status: number, field?: string]> = [
+        ["nodes?active=maybe", 400, "active"],
+        ["nodes?search=", 400, "search"],
+        ["nodes?state=on", 400, "state"],
+        ["nodes?active=true&search=x&geo=DE&purpose=exit", 200],
+        ["inbounds?is_active=1", 400, "is_active"],
+        ["inbounds?protocol=ftp", 400, "protocol"],
+        ["inbounds?node_id=7", 400, "node_id"],
+        [`inbounds?search=${"x".repeat(201)}`, 400, "search"],
+        ["inbounds?is_active=false&protocol=vless&search=x&geo=DE&purpose=exit", 200]
+      ]
+      for (const [query, status, field] of table) {
+        const answered = yield* Server.ask(`GET /api/v1/${query}`, { token })
+        assert.deepStrictEqual([answered.status, fieldOf(answered.json)], [status, field], query)
+      }
+    })
+  )
+
   it.effect("changes a node, and shows what its agent says", () =>
     Effect.gen(function* () {
       const { nodes, audit } = yield* superuser
@@ -273,21 +294,28 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("The fleet"
       assert.strictEqual(renamed.warnings[0]?.code, "configs_outdated")
       assert.include(yield* config, "new.example.com")
 
+      const { key } = yield* nodes.createToken({ params: { id: nodeId } })
+      const agent = yield* anAgent(key!)
+      yield* Effect.sleep("400 millis")
+      const { generation, revision } = (yield* agent.state({ query: {} }))!
       const before = yield* inbounds.get({ params })
       const rotated = yield* inbounds.rotateKeys({ params })
+      const told = (yield* agent.state({ query: { generation, revision, wait: 5 } }))!
+      assert.deepInclude(told, { since: revision, credentials: [] })
       assert.strictEqual(rotated.warnings[0]?.code, "configs_outdated")
       const [old, now] = [before.settings, rotated.settings]
       if (old.protocol !== "vless" || now.protocol !== "vless") return assert.fail("not vless")
       assert.notStrictEqual(now.publicKey, old.publicKey)
       assert.notStrictEqual(now.shortId, old.shortId)
       assert.strictEqual(now.serverName, "new.example.com")
+      const [served] = told.inbounds
+      assert.deepInclude(served?.settings, { publicKey: now.publicKey, shortId: now.shortId })
       const text = yield* config
       assert.include(text, now.publicKey)
       assert.notInclude(text, old.publicKey)
       const [record] = (yield* audit.list({ query: { target_id: made.id, limit: 1 } })).items
       assert.strictEqual(record!.action, "inbound.rotate_keys")
       assert.notInclude(JSON.stringify(record), now.publicKey)
-      yield* Effect.sleep("400 millis")
       const { health } = yield* nodes.get({ params: { id: nodeId } })
       assert.isAbove(health.pendingChanges, 0)
     })

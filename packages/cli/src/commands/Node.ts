@@ -20,8 +20,13 @@ const one = ({ health, ...node }: Nodes.NodeView): string =>
     ["revision", `${health.servedRevision ?? "none"} of ${health.revision}`],
     ["pending", health.pendingChanges === 0 ? null : `${health.pendingChanges} changes it does not serve yet`],
     ["agent", health.agentVersion],
+    ["node protocol", health.protocolVersion],
     ["data plane", health.planeVersion],
-    ["last error", health.lastError],
+    [
+      "last outcome",
+      health.lastOutcome === null ? null : `${health.lastOutcome}, ${Show.instant(health.lastOutcomeAt)}`
+    ],
+    ["last error", health.lastError === null ? null : `${health.lastError} (${Show.instant(health.lastErrorAt)})`],
     ["warning", health.isCloned ? "two agents report with its token" : null],
     ["created", Show.instant(node.createdAt)]
   ])
