@@ -180,8 +180,7 @@ export class Directory extends Context.Service<
           exhaustedUntil: null
         })
         yield* reckon([id])
-        const { username, role, groupIds } = user
-        const meta = { username, role, group_ids: [...groupIds] }
+        const meta = Audit.difference({}, userOnWire(user))
         yield* Audit.record({ action: "user.create", targetType: "user", targetId: id, meta })
         return yield* standing(user)
       })

@@ -2,13 +2,14 @@
 import { assert, layer } from "@effect/vitest"
 import { Actor, ControlPlane, Directory, Id, Sessions, SubscriptionStore, Subscriptions, UserStore } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { describe } from "vitest"
-import { database, postgres, skipped } from "./Databases.ts"
+import { database, postgresClient, skipped } from "./Databases.ts"
 
 const url = await database()
 const rounds = 20
 
-const services = ControlPlane.layer.pipe(Layer.provideMerge(postgres(url)))
+const services = ControlPlane.layer.pipe(Layer.provideMerge(postgresClient(url)))
 
 const asSystem = Effect.provideService(Actor.Actor, Actor.system)
 const as = (id: string, role: "superuser" | "operator") => Effect.provideService(Actor.Actor, { id, role })
@@ -66,6 +67,22 @@ describe.skipIf(skipped !== "")(`People at the same moment${skipped}`, () => {
           assert.deepStrictEqual(control, ["done", "done"])
         }),
       60_000
+    )
+
+    it.effect("leave a row without a password and without groups when they are deleted", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const directory = yield* Directory.Directory
+        const limits = { maxTraffic: null, maxSpeed: null, trafficResetPeriod: null }
+        const group = yield* asSystem(directory.createGroup({ name: "left", ...limits }))
+        const id = yield* made("operator")
+        yield* asSystem(directory.setGroups(id, [group.id]))
+        const left = sql`SELECT password_hash AS hash, deleted_at IS NOT NULL AS "isDeleted",
+          (SELECT count(*)::int FROM membership m WHERE m.user_id = u.id) AS groups FROM user_account u WHERE id = ${id}`
+        assert.deepStrictEqual(yield* left, [{ hash: "$one", isDeleted: false, groups: 1 }])
+        yield* asSystem(directory.removeUser(id))
+        assert.deepStrictEqual(yield* left, [{ hash: null, isDeleted: true, groups: 0 }])
+      })
     )
 
     it.effect(
