@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import {
   ConfigModel,
+  Convergence,
   Expiry,
   Id,
   Instant,
@@ -22,6 +23,22 @@ import * as Problem from "./Problem.ts"
 import * as Usage from "./Usage.ts"
 import * as Version from "./Version.ts"
 
+const giver = Schema.Literals(["own", "owner"]).annotate({
+  description: "own: the subscription's; owner: its owner's allowance"
+})
+
+/** A bucket that binds. */
+export const BindingView = Wire.struct({
+  bucket: giver,
+  /** Bytes that may still be used in its window, rounded down; 0 while it is exhausted. */
+  remainingBytes: Wire.Bytes,
+  /** When its usage starts anew; null: not by itself. */
+  freesAt: Schema.NullOr(Instant.Instant)
+})
+
+/** A speed in bit/s, null = unlimited, and whose it is. */
+export const SpeedView = Wire.struct({ maxSpeed: Limits.limitFields.maxSpeed, from: Schema.NullOr(giver) })
+
 /** A subscription as it stands, by the clock of the answer. */
 const summaryFields = {
   id: Id.Uuid,
@@ -39,6 +56,10 @@ const summaryFields = {
   overLimitUntil: Schema.NullOr(Instant.Instant),
   /** Bytes in the current window, rounded up. */
   usedBytes: Wire.Bytes,
+  /** The bucket that holds it back: the exhausted one that holds longest, else the one with least left; null: none has a limit. */
+  binding: Schema.NullOr(BindingView),
+  /** What holds together: the smaller of its own speed and its owner's. */
+  effectiveSpeed: SpeedView,
   /** Null: since the first byte. */
   windowStart: Schema.NullOr(Instant.Instant),
   /** Null: usage never starts anew by itself. */
@@ -59,6 +80,10 @@ export type SubscriptionSummary = typeof SubscriptionSummary.Type
 export const ConvergenceView = Wire.struct({
   nodeId: Id.Uuid,
   converged: Schema.Boolean,
+  /** applied; failed: the node could not apply the last state it was told of; pending: it has not said yet. */
+  state: Convergence.Progress,
+  /** What the node said of its failure, while it is failed; null for operators. */
+  lastError: Schema.NullOr(Schema.String),
   lastSeenAt: Schema.NullOr(Instant.Instant)
 })
 

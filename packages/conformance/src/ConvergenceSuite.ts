@@ -31,8 +31,10 @@ const aScene = Effect.gen(function* () {
   const inbound = yield* anInbound(node.id)
   const subscription = yield* aSubscription({ inboundIds: [inbound.id] })
   const mark = nodeStates.markSubscriptions([subscription.id])
-  const converged = Effect.map(nodeStates.convergence(subscription.id), (nodes) => nodes.map((each) => each.converged))
-  return { node, inbound, subscription, mark, converged, assign: nodeStates.assign }
+  const nodes = nodeStates.convergence(subscription.id)
+  const converged = Effect.map(nodes, (all) => all.map((each) => each.converged))
+  const states = Effect.map(nodes, (all) => all.map(({ state, lastError }) => [state, lastError]))
+  return { node, inbound, subscription, mark, converged, states, assign: nodeStates.assign }
 })
 
 /** Runs the suite on a store. */
@@ -43,12 +45,16 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const nodeStates = yield* NodeStateStore.NodeStateStore
         const { node, subscription, mark, converged, assign } = yield* aScene
         yield* mark
-        const unheard = [{ nodeId: node.id, converged: false, lastSeenAt: null }]
+        const unheard: ReadonlyArray<Convergence.NodeConvergence> = [
+          { nodeId: node.id, converged: false, state: "pending", lastError: null, lastSeenAt: null }
+        ]
         assert.deepStrictEqual(yield* nodeStates.convergence(subscription.id), unheard)
         yield* assign
         assert.deepStrictEqual(yield* converged, [false])
         yield* say(node.id)
-        const served = [{ nodeId: node.id, converged: true, lastSeenAt: noon }]
+        const served: ReadonlyArray<Convergence.NodeConvergence> = [
+          { nodeId: node.id, converged: true, state: "applied", lastError: null, lastSeenAt: noon }
+        ]
         assert.deepStrictEqual(yield* nodeStates.convergence(subscription.id), served)
         yield* mark
         assert.deepStrictEqual(yield* converged, [false])
@@ -64,11 +70,13 @@ export const suite = (name: string, stores: StoresLayer): void =>
     it.effect("has not converged where the node refused or failed, or speaks of another store", () =>
       Effect.gen(function* () {
         const inventory = yield* InventoryStore.InventoryStore
-        const { node, mark, converged, assign } = yield* aScene
+        const { node, mark, converged, states, assign } = yield* aScene
         yield* mark
         yield* assign
+        assert.deepStrictEqual(yield* states, [["pending", null]])
         yield* say(node.id, { outcome: "rejected", detail: "bad config" })
         assert.deepStrictEqual(yield* converged, [false])
+        assert.deepStrictEqual(yield* states, [["failed", "bad config"]])
         const known = (yield* inventory.health([node.id], noon)).get(node.id)
         assert.deepInclude(known, {
           servedRevision: null,
@@ -80,10 +88,13 @@ export const suite = (name: string, stores: StoresLayer): void =>
         })
         yield* say(node.id, { outcome: "failed", detail: "no port" })
         assert.deepStrictEqual(yield* converged, [false])
+        assert.deepStrictEqual(yield* states, [["failed", "no port"]])
         yield* say(node.id, { generation: anId(), revision: 1000 })
         assert.deepStrictEqual(yield* converged, [false])
+        assert.deepStrictEqual(yield* states, [["pending", null]])
         yield* say(node.id)
         assert.deepStrictEqual(yield* converged, [true])
+        assert.deepStrictEqual(yield* states, [["applied", null]])
         assert.deepInclude((yield* inventory.health([node.id], noon)).get(node.id), {
           servedRevision: 1,
           lastOutcome: "applied",

@@ -28,10 +28,21 @@ export const AppliedReport = Wire.struct({
 })
 export type AppliedReport = typeof AppliedReport.Type
 
+/** Applied: the node serves it. Failed: it could not apply the last state it was told of. Pending: it has not said. */
+export const Progress = Schema.Literals(["applied", "pending", "failed"])
+export type Progress = typeof Progress.Type
+
+/** Where a change stands on a node that has converged or not, and said this last. */
+export const progress = (converged: boolean, lastOutcome: AppliedReport["outcome"] | null): Progress =>
+  converged ? "applied" : lastOutcome === null || lastOutcome === "applied" ? "pending" : "failed"
+
 /** Where a change stands on one node. */
 export interface NodeConvergence {
   readonly nodeId: string
   readonly converged: boolean
+  readonly state: Progress
+  /** What the node said of its failure, while it is `failed`. */
+  readonly lastError: string | null
   /** When the node last sent anything; null = never. */
   readonly lastSeenAt: Instant | null
 }

@@ -9,6 +9,7 @@ import { SecureRandom } from "effect/crypto"
 import { Actor } from "./Actor.ts"
 import * as Audit from "./Audit.ts"
 import type { AuditStore } from "./AuditLog.ts"
+import * as Binding from "./Binding.ts"
 import { BucketStore } from "./BucketStore.ts"
 import type { NodeConvergence } from "./Convergence.ts"
 import { CredentialStore } from "./CredentialStore.ts"
@@ -19,6 +20,7 @@ import * as Id from "./Id.ts"
 import * as Instant from "./Instant.ts"
 import { InventoryStore } from "./InventoryStore.ts"
 import * as Ledger from "./Ledger.ts"
+import * as Limits from "./Limits.ts"
 import * as Links from "./Links.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
 import * as Period from "./Period.ts"
@@ -47,13 +49,20 @@ export type Patch = {
     | (null extends Subscription[keyof Subscription & K] ? null : never)
 }
 
-/** A subscription as it stands: its verdict, what is used of what, and which nodes serve its newest change. */
-export interface Standing {
+/** A subscription as it stands by the clock: its verdict, what is used of what, and what holds it back. */
+export interface Summary {
   readonly subscription: Subscription
   readonly verdict: Verdict.Verdict
   readonly bucket: Bucket
-  /** Null without an owner, and for an operator, who sees its allowance elsewhere. */
+  /** Null without an owner. */
   readonly ownerBucket: Bucket | null
+  readonly binding: Binding.Binding | null
+  readonly effectiveSpeed: Binding.Speed
+}
+
+/** The same, with where its newest change stands on each node. */
+export interface Standing extends Summary {
+  /** What went wrong on a node is for superusers. */
   readonly convergence: ReadonlyArray<NodeConvergence>
 }
 
@@ -78,7 +87,7 @@ export class Subscriptions extends Context.Service<
     readonly create: (draft: Draft) => Answer<Standing>
     readonly get: (id: string) => Answer<Standing>
     /** Those the filter keeps, in the page's order; for an operator, of its own. */
-    readonly list: (filter: Filter, page: Page) => Answer<ReadonlyArray<Subscription>>
+    readonly list: (filter: Filter, page: Page) => Answer<ReadonlyArray<Summary>>
     readonly change: (id: string, patch: Patch) => Changed<Standing>
     readonly suspend: (id: string) => Changed<Standing>
     readonly resume: (id: string) => Changed<Standing>
@@ -124,25 +133,47 @@ export class Subscriptions extends Context.Service<
         return found
       })
 
-      const standing = Effect.fnUntraced(function* (subscription: Subscription) {
-        const { id, ownerId, isSuspended, expiresAt } = subscription
-        const keys = [own(id), ...(ownerId === null ? [] : [{ kind: "owner" as const, id: ownerId }])]
+      /** In two statements, however many there are. */
+      const summarize = Effect.fnUntraced(function* (found: ReadonlyArray<Subscription>) {
+        const ownerIds = [...new Set(found.flatMap(({ ownerId }) => ownerId ?? []))]
+        const keys = [...found.map(({ id }) => own(id)), ...ownerIds.map((id) => ({ kind: "owner" as const, id }))]
         const read = yield* buckets.read(keys)
-        const bucket = read.find((each) => each.kind === "subscription")!
-        const ownerBucket = read.find((each) => each.kind === "owner") ?? null
-        const facts = {
-          isSuspended,
-          expiresAt,
-          ownExhaustedUntil: bucket.exhaustedUntil,
-          ownerExhaustedUntil: ownerBucket?.exhaustedUntil ?? null
-        }
-        return {
-          subscription,
-          verdict: Verdict.at(facts, yield* Instant.now),
-          bucket,
-          ownerBucket,
-          convergence: yield* nodeStates.convergence(id)
-        }
+        const known = new Map(read.map((bucket) => [`${bucket.kind} ${bucket.id}`, bucket]))
+        const grants = yield* ownerIds.length === 0
+          ? Effect.succeed(new Map<string, ReadonlyArray<Limits.Grant>>())
+          : users.grantsOf(ownerIds)
+        const now = yield* Instant.now
+        return found.flatMap((subscription): ReadonlyArray<Summary> => {
+          const { ownerId, isSuspended, expiresAt, maxSpeed } = subscription
+          const bucket = known.get(`subscription ${subscription.id}`)
+          if (bucket === undefined) return []
+          const ownerBucket = known.get(`owner ${ownerId}`) ?? null
+          const facts = {
+            isSuspended,
+            expiresAt,
+            ownExhaustedUntil: bucket.exhaustedUntil,
+            ownerExhaustedUntil: ownerBucket?.exhaustedUntil ?? null
+          }
+          const allowance = Limits.aggregate(grants.get(ownerId ?? "") ?? [])
+          return [
+            {
+              subscription,
+              verdict: Verdict.at(facts, now),
+              bucket,
+              ownerBucket,
+              binding: Binding.at(bucket, ownerBucket, now),
+              effectiveSpeed: Binding.speed(maxSpeed, allowance.limits.maxSpeed)
+            }
+          ]
+        })
+      })
+
+      const standing = Effect.fnUntraced(function* (subscription: Subscription) {
+        const { role } = yield* Actor
+        const [summary] = yield* summarize([subscription])
+        const convergence = yield* nodeStates.convergence(subscription.id)
+        const shown = convergence.map((each) => (role === "superuser" ? each : { ...each, lastError: null }))
+        return { ...summary!, convergence: shown }
       })
 
       const check = Effect.fnUntraced(function* (draft: Partial<Draft>, before: ReadonlyArray<string> = []) {
@@ -308,10 +339,10 @@ export class Subscriptions extends Context.Service<
         create: Effect.fn("Subscriptions.create")((draft: Draft) => answered(create(draft))),
         get: Effect.fn("Subscriptions.get")((id: string) => Effect.flatMap(visible(id), standing)),
         list: Effect.fn("Subscriptions.list")(function* (filter: Filter, page: Page) {
-          const actor = yield* Actor
-          if (actor.role === "superuser") return yield* subscriptions.list(filter, page)
-          const { ownerId = actor.id } = filter
-          return ownerId === actor.id ? yield* subscriptions.list({ ...filter, ownerId }, page) : []
+          const { id, role } = yield* Actor
+          const kept = role === "superuser" ? filter : { ownerId: id, ...filter }
+          if (role !== "superuser" && kept.ownerId !== id) return []
+          return yield* summarize(yield* subscriptions.list(kept, page))
         }),
         change: (id, patch) => answered(edit("change", applyPatch(patch))(id)),
         suspend: (id) => answered(edit("suspend", (before) => Effect.succeed({ ...before, isSuspended: true }))(id)),

@@ -165,7 +165,7 @@ layer(layerControlPlane, { excludeTestServices: false })("Enforcer", (it) => {
       assert.strictEqual((yield* delivery.fetch(after.subscription.link))._tag, "Suspended")
       yield* subscriptions.remove(id)
       assert.strictEqual((yield* delivery.fetch(after.subscription.link))._tag, "Unknown")
-      assert.strictEqual((yield* subscriptions.list({}, page)).filter((each) => each.id === id).length, 0)
+      assert.strictEqual((yield* subscriptions.list({}, page)).filter((each) => each.subscription.id === id).length, 0)
     }).pipe(asSystem)
   )
 })

@@ -1,6 +1,6 @@
 /** What nodes are to be told, in PostgreSQL: marks are rows added with the change, revisions are allotted after it. */
-import type { BucketStore, Convergence, Credential, Instant, Quota } from "@vpnmgr/core"
-import { NodeStateStore, Vault } from "@vpnmgr/core"
+import type { BucketStore, Credential, Quota } from "@vpnmgr/core"
+import { Convergence, NodeStateStore, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import type { Statement } from "effect/sql"
 import { SqlClient } from "effect/sql"
@@ -15,6 +15,11 @@ type Service = NodeStateStore.NodeStateStore["Service"]
 
 const idsOf = (keys: ReadonlyArray<BucketStore.BucketKey>, kind: Quota.BucketKind): ReadonlyArray<string> =>
   keys.filter((key) => key.kind === kind).map((key) => key.id)
+
+interface ConvergenceRow extends Omit<Convergence.NodeConvergence, "state"> {
+  /** Null before its first word. */
+  readonly outcome: Convergence.AppliedReport["outcome"] | null
+}
 
 interface HeadRow {
   readonly generation: string
@@ -157,7 +162,7 @@ export const layer: Layer.Layer<
       written(sql`SELECT pg_notify(${listener.channel}, ${Listener.assignedPrefix + nodeId})`)
 
     const convergence = Effect.fn("PgNodeStateStore.convergence")((subscriptionId: string) =>
-      stored(sql<Convergence.NodeConvergence & { readonly lastSeenAt: Instant.Instant | null }>`
+      stored(sql<ConvergenceRow>`
         WITH mine AS (
           SELECT s.credential, item.kind, item.ref, coalesce(c.released, false) AS released
           FROM subscription s LEFT JOIN credential c ON c.ref = s.credential
@@ -175,6 +180,7 @@ export const layer: Layer.Layer<
             AND (t.revision IS NOT NULL OR m.kind <> 'credential') AND coalesce(t.revision, 0) <= a.served_revision
             AND NOT EXISTS (SELECT FROM node_dirty d WHERE d.node_id = n.node_id AND d.kind = m.kind AND d.ref = m.ref)
           ), false) AS converged,
+          max(p.outcome) AS outcome, max(p.last_error) AS "lastError",
           ${sql.literal(millis("max(greatest(h.reported_at, p.seen_at))"))} AS "lastSeenAt"
         FROM nodes n CROSS JOIN mine m
         LEFT JOIN node_item t ON t.node_id = n.node_id AND t.kind = m.kind AND t.ref = m.ref
@@ -182,7 +188,14 @@ export const layer: Layer.Layer<
           AND a.served_generation = (SELECT value FROM setting WHERE key = ${generationKey})
         LEFT JOIN node_applied p ON p.node_id = n.node_id
         LEFT JOIN node_health h ON h.node_id = n.node_id
-        GROUP BY n.node_id ORDER BY n.node_id`)
+        GROUP BY n.node_id ORDER BY n.node_id`).pipe(
+        Effect.map((rows) =>
+          rows.map(({ outcome, ...row }) => {
+            const state = Convergence.progress(row.converged, outcome)
+            return { ...row, state, lastError: state === "failed" ? row.lastError : null }
+          })
+        )
+      )
     )
 
     return NodeStateStore.NodeStateStore.of({

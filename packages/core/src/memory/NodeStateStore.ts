@@ -1,6 +1,7 @@
 /** What nodes are to be told, in memory. */
 import { Effect, HashMap, Layer, Stream } from "effect"
 import type { NodeConvergence } from "../Convergence.ts"
+import { progress } from "../Convergence.ts"
 import type { BucketKey } from "../BucketStore.ts"
 import type { Changed, RosterEntry, StateFacts } from "../NodeStateStore.ts"
 import { NodeStateStore } from "../NodeStateStore.ts"
@@ -109,7 +110,9 @@ const convergence = (tables: Readonly<Tables>, subscriptionId: string): Readonly
       served !== null &&
       HashMap.has(items.changedAt, credentialKey) &&
       keys.every((key) => !items.dirty.has(key) && (find(items.changedAt, key) ?? 0) <= served)
-    return { nodeId, converged, lastSeenAt: find(tables.statuses, nodeId)?.seenAt ?? null }
+    const { seenAt, lastOutcome, lastError } = find(tables.statuses, nodeId) ?? silent
+    const state = progress(converged, lastOutcome)
+    return { nodeId, converged, state, lastError: state === "failed" ? lastError : null, lastSeenAt: seenAt }
   })
 }
 

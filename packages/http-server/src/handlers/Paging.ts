@@ -33,7 +33,7 @@ const strayed = new Problem.Malformed({
 })
 
 /** The same for a list with an order of its own; `asked` is what else the cursor must have been given for. */
-export const positioned = <A extends { readonly id: string }, E, R>(
+export const positioned = <A, E, R>(
   { limit = Page.size.default, cursor }: Query,
   asked: Readonly<Record<string, unknown>>,
   { sort, of }: { readonly sort: SubscriptionList.Sort; readonly of: (item: A) => SubscriptionList.Position },

@@ -1,6 +1,6 @@
 /** The query of a list of subscriptions, in the core's words. */
 import type { Problem, Subscriptions as Contract } from "@vpnmgr/api"
-import { type Instant, type Subscription, SubscriptionList } from "@vpnmgr/core"
+import { type Instant, SubscriptionList, type Subscriptions } from "@vpnmgr/core"
 import type { Effect } from "effect"
 import { positioned, present } from "./Paging.ts"
 
@@ -16,7 +16,7 @@ export interface Query extends Filters {
 
 /** Items, and the cursor of the page after. */
 export interface Page {
-  readonly items: ReadonlyArray<Subscription.Subscription>
+  readonly items: ReadonlyArray<Subscriptions.Summary>
   readonly nextCursor: string | null
 }
 
@@ -35,11 +35,11 @@ export const pageOf = <E, R>(
   list: (
     filter: SubscriptionList.Filter,
     page: SubscriptionList.Page
-  ) => Effect.Effect<ReadonlyArray<Subscription.Subscription>, E, R>
+  ) => Effect.Effect<ReadonlyArray<Subscriptions.Summary>, E, R>
 ): Effect.Effect<Page, E | Problem.Malformed, R> =>
   positioned(
     { limit, cursor },
     filters,
-    { sort, of: (subscription: Subscription.Subscription) => SubscriptionList.position(sort, subscription) },
+    { sort, of: ({ subscription }: Subscriptions.Summary) => SubscriptionList.position(sort, subscription) },
     (page) => list(filterOf(filters, now), page)
   )

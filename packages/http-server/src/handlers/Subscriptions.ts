@@ -2,7 +2,6 @@
 import { Api, Subscriptions as Contract } from "@vpnmgr/api"
 import {
   Actor,
-  BucketStore,
   ConfigDelivery,
   type Failure,
   Inbounds,
@@ -31,29 +30,23 @@ const shown = <E extends Subscriptions.Failure | Failure.Stale, R>(
 
 export const layer: Handlers<
   "subscriptions",
-  | Subscriptions.Subscriptions
-  | Inbounds.Inbounds
-  | BucketStore.BucketStore
-  | UsageStore.UsageStore
-  | ConfigDelivery.ConfigDelivery
-  | Exports
+  Subscriptions.Subscriptions | Inbounds.Inbounds | UsageStore.UsageStore | ConfigDelivery.ConfigDelivery | Exports
 > = HttpApiBuilder.group(
   Api,
   "subscriptions",
   Effect.fn(function* (handlers) {
     const subscriptions = yield* Subscriptions.Subscriptions
     const inbounds = yield* Inbounds.Inbounds
-    const buckets = yield* BucketStore.BucketStore
     const usage = yield* UsageStore.UsageStore
     const exports = yield* Exports
     const configs = yield* ConfigDelivery.ConfigDelivery
-    const summarized = SubscriptionViews.summarize(buckets)
 
     const listed = Effect.fnUntraced(function* (query: SubscriptionQuery.Query) {
-      const page = yield* SubscriptionQuery.pageOf(query, yield* Instant.now, (filter, page) =>
+      const now = yield* Instant.now
+      const { items, nextCursor } = yield* SubscriptionQuery.pageOf(query, now, (filter, page) =>
         Refusal.reading(subscriptions.list(filter, page))
       )
-      return { ...page, items: yield* Refusal.storing(summarized(page.items)) }
+      return { items: items.map((each) => SubscriptionViews.summary(each, now)), nextCursor }
     })
 
     return handlers.handleAll({
@@ -77,8 +70,9 @@ export const layer: Handlers<
           item: Contract.SubscriptionSummary,
           read: Effect.fnUntraced(function* (after: SubscriptionList.Position | null, limit) {
             const found = yield* Refusal.reading(subscriptions.list(filter, { sort, after, limit }))
-            const next = found.length < limit ? null : SubscriptionList.position(sort, found.at(-1)!)
-            return { items: yield* Refusal.storing(summarized(found)), next }
+            const next = found.length < limit ? null : SubscriptionList.position(sort, found.at(-1)!.subscription)
+            const now = yield* Instant.now
+            return { items: found.map((each) => SubscriptionViews.summary(each, now)), next }
           })
         })
       }),
