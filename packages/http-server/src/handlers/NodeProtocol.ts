@@ -1,7 +1,8 @@
 /** `/node/v1`: what agents ask and tell. */
+import { X509Certificate } from "node:crypto"
 import { Access, Api, Problem } from "@vpnmgr/api"
 import { Convergence, Enforcer, Inventory, NodeStates, TrafficReport } from "@vpnmgr/core"
-import { Effect, Metric } from "effect"
+import { Effect, Metric, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { LongPolls } from "../LongPolls.ts"
 import * as Refusal from "../Refusal.ts"
@@ -14,7 +15,21 @@ const polls = Metric.counter("state_polls_total", {
 const answered = Metric.withAttributes(polls, { outcome: "state" })
 const unchanged = Metric.withAttributes(polls, { outcome: "unchanged" })
 
-const applied = NodeBody.reader(Convergence.AppliedReport)
+const isCertificate = ({ pem }: { readonly pem: string }): boolean => {
+  try {
+    return new X509Certificate(pem).publicKey !== undefined
+  } catch {
+    return false
+  }
+}
+
+/** A certificate is pinned in configs as it came, and sing-box ends itself over one that it cannot read. */
+const whole = Schema.makeFilter(({ certificates }: Convergence.AppliedReport) => {
+  const wrong = certificates.findIndex((each) => !isCertificate(each))
+  return wrong === -1 ? undefined : { path: ["certificates", wrong, "pem"], issue: "Expected an X.509 certificate" }
+})
+
+const applied = NodeBody.reader(Convergence.AppliedReport.pipe(Schema.check(whole)))
 const report = NodeBody.reader(TrafficReport.Report)
 
 const conflict = new Problem.BatchConflict({ detail: "This spool and seq were applied with other contents" })

@@ -16,7 +16,7 @@ const width = 20
 
 const connections = new Agent({ keepAlive: true, maxSockets: 2 * width })
 
-/** Fetches over a connection that is kept; answers the status, once the body is read. */
+/** Fetches over a connection that is kept, again over another when the server had just closed it; answers the status. */
 export const fetchStatus = (url: string): Promise<number> =>
   new Promise((resolve, reject) => {
     const asked = request(url, { agent: connections, timeout: 10_000 }, (response) => {
@@ -25,7 +25,7 @@ export const fetchStatus = (url: string): Promise<number> =>
       response.on("error", reject)
     })
     asked.on("timeout", () => asked.destroy(new Error("the config is not answered")))
-    asked.on("error", reject)
+    asked.on("error", (error) => (asked.reusedSocket ? fetchStatus(url).then(resolve, reject) : reject(error)))
     asked.end()
   })
 
