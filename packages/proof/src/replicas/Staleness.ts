@@ -25,7 +25,7 @@ export const fetchStatus = (url: string): Promise<number> =>
       response.on("error", reject)
     })
     asked.on("timeout", () => asked.destroy(new Error("the config is not answered")))
-    asked.on("error", (error) => (asked.reusedSocket ? fetchStatus(url).then(resolve, reject) : reject(error)))
+    asked.on("error", (error) => (asked.reusedSocket ? resolve(fetchStatus(url)) : reject(error)))
     asked.end()
   })
 
