@@ -5,7 +5,7 @@
  */
 import { Export, Problem } from "@vpnmgr/api"
 import { type AuditLog, Instant } from "@vpnmgr/core"
-import { Clock, Context, Effect, Fiber, Layer, Option, Schema, type Scope, Stream } from "effect"
+import { Cause, Clock, Context, Effect, Fiber, Layer, Option, Schema, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Csv from "./Csv.ts"
 import { Policy } from "./Policy.ts"
@@ -136,7 +136,12 @@ export class Exports extends Context.Service<
           const body = Stream.concat(
             Stream.make(head),
             Stream.map(later, (items) => bytes.encode(lines(items)))
-          ).pipe(Stream.filter((chunk) => chunk.length > 0))
+          ).pipe(
+            Stream.filter((chunk) => chunk.length > 0),
+            Stream.tapCause((cause) =>
+              Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("an export was cut off", cause)
+            )
+          )
           return HttpServerResponse.stream(Stream.provideContext(yield* watched(body), context), {
             contentType: Export.mediaTypes[format],
             headers: {

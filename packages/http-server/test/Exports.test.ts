@@ -215,6 +215,8 @@ layer(Server.layer({ local: false }, endless), { excludeTestServices: true })(
           response.resume()
         })
         assert.strictEqual(ended, "cut after true")
+        const { lines } = yield* Server.Log
+        assert.isTrue(lines.some((line) => line.includes("an export was cut off") && line.includes("ERROR")))
         const failing = yield* ask("GET /api/v1/audit?action=other", { token })
         assert.strictEqual(failing.status, 200, "control: the list answers")
       })
