@@ -285,9 +285,11 @@ def main():
         if options.only and name not in options.only:
             continue
         started = time.monotonic()
-        seen = fuzzer.operation(operation, name, options.cases, options.seed)
-        reached = any(200 <= status < 300 for status in seen)
         may = fuzzer.expected(name) in ("ok", "own")
+        # A key is refused at the door of all but its own few operations.
+        wanted = options.cases if may or options.role != "node" else max(options.cases // 10, 1)
+        seen = fuzzer.operation(operation, name, wanted, options.seed)
+        reached = any(200 <= status < 300 for status in seen)
         if may and not reached:
             fuzzer.fail(name, "reached", f"no case was answered with a 2xx: {dict(seen)}")
         statuses = " ".join(f"{status}x{count}" for status, count in sorted(seen.items()))
@@ -295,7 +297,7 @@ def main():
         print(f"{name:32} {sum(seen.values()):4} cases {time.monotonic() - started:5.1f} s  {statuses}{note}", flush=True)
         for detail, count in fuzzer.refused.get(name, Counter()).most_common(3):
             print(f"    valid by the document, refused {count} times: {detail}", flush=True)
-        operations.append({"name": name, "cases": sum(seen.values()), "reached": reached, "may": may})
+        operations.append({"name": name, "cases": sum(seen.values()), "wanted": wanted, "reached": reached, "may": may})
     outcome = {
         "role": options.role,
         "operations": operations,

@@ -3,7 +3,7 @@
  * value that passes by, from an address and with a device of its own. Then nothing of it, in any form, may be in a log at
  * its most talkative, in PostgreSQL's log of every statement, in the metrics, or in a dump.
  *
- *   npm run secrets -- --cases 30 --seed 1
+ *   npm run secrets -- --cases 20 --seed 1
  */
 import { execFile } from "node:child_process"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
@@ -21,7 +21,7 @@ import type * as Report from "./Report.ts"
 
 const { values } = parseArgs({
   options: {
-    cases: { type: "string", default: "30" },
+    cases: { type: "string", default: "20" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     keep: { type: "boolean", default: false }
   }
@@ -80,7 +80,36 @@ const use = async (python: string, target: Target.Target, proxy: Proxy.Proxy) =>
   return reached.size
 }
 
-/** Fetches configs, also with what comes back when they are fetched again. */
+/** Asks for what is shown once, and again under the same key: the second answer must not have it. Answers how many. */
+const askTwice = async (url: string, token: string, harvest: Harvest.Harvest) => {
+  const post = async (path: string, body?: object, key = crypto.randomUUID()) => {
+    const response = await fetch(`${url}/api/v1${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", "idempotency-key": key },
+      body: body === undefined ? null : JSON.stringify(body)
+    })
+    return { text: await response.text(), isReplay: response.headers.get("idempotency-replayed") === "true" }
+  }
+  const made = async (path: string, body: object) =>
+    (JSON.parse((await post(path, body)).text) as { readonly id: string }).id
+  const node = await made("/nodes", {})
+  const user = await made("/users", { username: "twice", password: "twelve characters", role: "operator" })
+  const twice: ReadonlyArray<readonly [path: string, field: string, body?: object]> = [
+    [`/nodes/${node}/tokens`, "key"],
+    [`/users/${user}/password`, "password", {}]
+  ]
+  for (const [path, field, body] of twice) {
+    const key = crypto.randomUUID()
+    const first = await post(path, body, key)
+    const again = await post(path, body, key)
+    const secret = (JSON.parse(first.text) as Record<string, string>)[field]!
+    Expect.holds(`${path} shows ${field} once`, secret.length >= 12 && again.isReplay && !again.text.includes(secret))
+    Expect.same(`${field} was gathered`, harvest.secrets.has(secret), true)
+  }
+  return twice.length
+}
+
+/** Fetches configs through the proxy, and gathers what opens inbounds. */
 const fetchConfigs = async (url: string, links: ReadonlyArray<string>, harvest: Harvest.Harvest) => {
   let fetched = 0
   for (const link of links) {
@@ -112,7 +141,8 @@ const run = async (python: string, directory: string, report: Report.Report) => 
       const links = [...harvest.secrets].filter(([, what]) => what === "a link").map(([link]) => link)
       const fetched = await fetchConfigs(proxy.url, links, harvest)
       Expect.atLeast("configs fetched", fetched, 10)
-      return `${reached} operations by superuser, operator and agent; ${links.length} links, ${fetched} configs fetched`
+      const twice = await askTwice(proxy.url, await target.signIn(), harvest)
+      return `${reached} operations by superuser, operator and agent; ${links.length} links, ${fetched} configs fetched; ${twice} secrets not shown again`
     })
     const secrets = new Map(Harvest.secret(harvest))
     secrets.set(target.password, "the first superuser's password")

@@ -23,6 +23,8 @@ export interface Outcome {
   readonly operations: ReadonlyArray<{
     readonly name: string
     readonly cases: number
+    /** Fewer than was said where an agent is refused at the door. */
+    readonly wanted: number
     readonly reached: boolean
     /** Whether the role may do it at all. */
     readonly may: boolean
