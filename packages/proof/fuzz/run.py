@@ -207,6 +207,9 @@ class Fuzzer:
                 case.validate_response(response, checks=checks, headers=headers)
         except FailureGroup as group:
             for failure in group.exceptions:
+                # Agents of another minor version may name what this one does not know.
+                if name.startswith("node.") and "`additionalProperties`" in str(failure):
+                    continue
                 self.fail(name, type(failure).__name__, str(failure)[:1500], case, response)
         if whose in ("others", "unowned") and self.role == "operator" and response.status_code < 400:
             self.fail(name, "reached_anothers", f"{whose}: {response.status_code}", case, response)
