@@ -41,18 +41,17 @@ export const root = Command.make("vpnmgr").pipe(
   Command.withGlobalFlags(GlobalFlags.all)
 )
 
-/** Help goes to stdout, whole; a wrong call gets its reason on stderr and the way to the help. */
-const presenter = CliOutput.layerPresenter({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Console.error(
-          [
-            ...event.errors.map(({ message }) => `vpnmgr: ${message}`),
-            `See: ${event.commandPath.join(" ")} --help`
-          ].join("\n")
-        )
-      : CliOutput.defaultPresenter.present(event)
-})
+/** Help goes to stdout, whole; a wrong call gets its reason on stderr, and for people the way to the help. */
+const presenter = (json: boolean) =>
+  CliOutput.layerPresenter({
+    present: (event) => {
+      if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
+      const reasons = event.errors.map(({ message }) => message)
+      if (json) return Console.error(JSON.stringify({ detail: reasons.join("; ") }))
+      const lines = reasons.flatMap((reason) => reason.split("\n")).map((line) => `vpnmgr: ${printable(line)}`)
+      return Console.error([...lines, `See: ${event.commandPath.join(" ")} --help`].join("\n"))
+    }
+  })
 
 const settings = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })
 
@@ -74,7 +73,7 @@ const complain = (error: unknown, json: boolean) => {
 /** Runs the command line and answers the exit code. */
 export const run = (argv: ReadonlyArray<string>): Promise<ExitCode.ExitCode> =>
   Command.runWith(root, { version })(argv).pipe(
-    Effect.provide(Layer.mergeAll(NodeServices.layer, settings, presenter)),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, settings, presenter(argv.includes("--json")))),
     Effect.exit,
     Effect.flatMap((exit): Effect.Effect<ExitCode.ExitCode> => {
       if (Exit.isSuccess(exit)) return Effect.succeed(done)

@@ -1,6 +1,6 @@
 /** Commands without a server: they open the store themselves, under the same rules, one at a time. */
 import { afterAll, assert, describe, inject, it } from "@effect/vitest"
-import { existsSync, rmSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createDatabase, dropDatabase, missing } from "../../../scripts/vitest-postgres.ts"
 import { ready, start, vpnmgr, workplace } from "./Vpnmgr.ts"
@@ -65,6 +65,19 @@ describe("without a server", () => {
   })
 
   it("commands open the embedded store, and a server that runs wins", () => obeys(embedded))
+
+  it("a lost password is given anew, and is good for the next server", async () => {
+    const { directory, run, serve } = embedded
+    writeFileSync(join(directory, "password"), "correct horse battery staple\n")
+    await run("user", "create", "ada", "--role", "superuser", "--password-file", "password")
+    const reset = await run("admin", "reset-password", "ada", "--generate")
+    writeFileSync(join(directory, "made"), /^password +(\S+)/m.exec(reset)![1]!)
+    const server = await serve()
+    const url = ready.exec(server.output())![1]!
+    const login = (file: string) => vpnmgr(directory, ["login", "ada", "--url", url, "--password-file", file])
+    assert.deepStrictEqual([(await login("password")).code, (await login("made")).code], [4, 0])
+    await server.end("SIGTERM")
+  })
 
   it("commands wait for each other: one process has the store at a time", async () => {
     const before = (await embedded.titles()).length

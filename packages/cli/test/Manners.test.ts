@@ -169,6 +169,18 @@ describe("a change", () => {
     assert.match(await run("group", "show", "versioned"), /1 Mbit/)
   })
 
+  it("is made once under one key, and another under the same key is refused", async () => {
+    const once = ["group", "create", "once", "--idempotency-key", "k-1"]
+    const first = await json(...once)
+    assert.strictEqual((await json(...once)).id, first.id)
+    assert.match(await fails(1, "group", "create", "other", "--idempotency-key", "k-1"), /key/i)
+    assert.strictEqual((await run("group", "list", "--search", "once", "--all", "--json")).trim().split("\n").length, 1)
+    const again = await json("group", "create", "once")
+    assert.notStrictEqual(again.id, first.id)
+    assert.match(await fails(1, "group", "delete", "once", "--yes"), /more than one group is called once: say which/)
+    await run("group", "delete", again.id, "--yes")
+  })
+
   it("can be made in an operator's name, who then owns it", async () => {
     const { owner_id } = await json("subscription", "create", "--title", "for bob", "--act-for", "bob")
     assert.strictEqual(owner_id, (await json("user", "show", "bob")).id)
@@ -183,6 +195,8 @@ describe("an exit code", () => {
     const problem = JSON.parse(await fails(5, "user", "create", "bob", "--password-file", "password", "--json")) as Item
     assert.strictEqual(problem["code"], "already_exists")
     await fails(2, "group", "list", "--limit", "many")
+    const wrong = JSON.parse(await fails(2, "group", "list", "--limit", "many", "--json")) as Item
+    assert.match(String(wrong["detail"]), /limit/)
     await fails(1, "group", "list", "--limit", "1000")
     await fails(6, "user", "list", "--url", "http://127.0.0.1:1")
     await fails(4, "user", "list", "--url", /https?:\S+/.exec(server.output())![0])

@@ -70,6 +70,9 @@ const before = (prefix: string): string | undefined => {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7fff-bfff-ffffffffffff`
 }
 
+/** What is longer is nobody's name, and no search. */
+const longestName = 100
+
 /** Shows page after page to `isEnough`, until it is or there are no more. */
 const walk = <A extends Item>(
   list: (query: Query) => Effect.Effect<Page<A>, unknown>,
@@ -92,25 +95,39 @@ const byBeginning = Effect.fnUntraced(function* (client: Client, { noun, text }:
   return found[0] ?? null
 })
 
+/** The id of the one with that name; names of groups are not unique, and two are too many. */
 const named = <A extends Item>(
   list: (query: Query) => Effect.Effect<Page<A>, unknown>,
-  isIt: (item: A) => boolean
+  isIt: (item: A) => boolean,
+  { noun, text }: Reference
 ): Effect.Effect<string | null, unknown> => {
-  let found: A | undefined
-  const look = walk(list, (items) => (found = items.find(isIt)) !== undefined)
-  return Effect.map(look, () => found?.id ?? null)
+  const found: Array<string> = []
+  const look = walk(list, (items) => {
+    found.push(...items.filter(isIt).map(({ id }) => id))
+    return found.length > 1
+  })
+  return Effect.flatMap(look, () =>
+    found.length > 1
+      ? failed(`more than one ${noun} is called ${text}: say which by its id, see vpnmgr ${noun} list --search ${text}`)
+      : Effect.succeed(found[0] ?? null)
+  )
 }
 
-const byName = (client: Client, { noun, text }: Reference): Effect.Effect<string | null, unknown> => {
+const byName = (client: Client, reference: Reference): Effect.Effect<string | null, unknown> => {
+  const { noun, text } = reference
+  if (text.length > longestName) return Effect.succeed(null)
+  const name = text.toLowerCase()
   if (noun === "group")
     return named(
       (query) => client.groups.list({ query: { ...query, search: text } }),
-      ({ name }) => name === text
+      (group) => group.name === text,
+      reference
     )
   if (noun === "user")
     return named(
       (query) => client.users.list({ query: { ...query, search: text } }),
-      ({ username }) => username.toLowerCase() === text.toLowerCase()
+      ({ username }) => username.toLowerCase() === name,
+      reference
     )
   return Effect.succeed(null)
 }
