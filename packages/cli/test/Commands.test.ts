@@ -205,6 +205,8 @@ describe("on a server, every command does what it says", () => {
     const key = readFileSync(join(directory, "node.key"), "utf8").trim()
     await reporting(url, key)
     assert.match(await run("subscription", "usage", subscription), /1\.5 kB +1\.5 kB +(3|4\.5) kB/)
+    assert.match(await run("subscription", "usage", subscription, "--by", "node"), /^NODE +UP[^]* 1\.5 kB/)
+    assert.match(await run("user", "usage", "bob"), /^Nothing was reported/)
     assert.match(await run("traffic-report", "list", "--subscription", subscription), /1\.5 kB +1\.5 kB/)
     assert.match(await run("access-log", "list", "--node", node), /1\.5 kB +1\.5 kB/)
     const open = await json<Page>("quarantine", "list", "--state", "open", "--reason", "unknown_credential")

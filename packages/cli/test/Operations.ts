@@ -43,6 +43,7 @@ export const commands: Readonly<Record<string, string>> = {
   "users.create": "user create",
   "users.list": "user list",
   "users.get": "user show",
+  "users.usage": "user usage",
   "users.change": "user change",
   "users.remove": "user delete",
   "users.setGroups": "user set-groups",

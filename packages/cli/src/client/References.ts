@@ -71,7 +71,7 @@ const before = (prefix: string): string | undefined => {
 }
 
 /** What is longer is nobody's name, and no search. */
-const longestName = 100
+const longestName = 200
 
 /** Shows page after page to `isEnough`, until it is or there are no more. */
 const walk = <A extends Item>(

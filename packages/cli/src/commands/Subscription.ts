@@ -1,12 +1,10 @@
 /** `vpnmgr subscription`: what end-users have. */
 import { Command, Flag } from "effect/cli"
 import { both, present } from "../client/Answer.ts"
-import { showBytes } from "../output/Amount.ts"
-import * as Show from "../output/Show.ts"
-import { table } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
 import { exported, list } from "./SubscriptionLists.ts"
 import { linkOf, one } from "./SubscriptionView.ts"
+import * as UsageView from "./UsageView.ts"
 import * as Verb from "./Verb.ts"
 
 const it = { subscription: Inputs.it("subscription") }
@@ -149,27 +147,19 @@ const remove = Verb.verb("delete", {
 })
 
 const usage = Verb.verb("usage", {
-  description: "Show what a subscription used, hour by hour and inbound by inbound; the last seven days",
-  examples: ["vpnmgr subscription usage 01994a43 --from 2026-01-01T00:00:00Z"],
+  description: "Show what a subscription used: by hour, day, inbound or node, or hour by hour and inbound by inbound",
+  examples: [
+    "vpnmgr subscription usage 01994a43 --by day --from 2026-01-01T00:00:00Z",
+    ["vpnmgr subscription usage 01994a43", "The last seven days, undivided"]
+  ],
   flags: {
     ...it,
-    from: Inputs.moment("from", "The first moment that counts"),
-    to: Inputs.moment("to", "The first moment that does not")
+    by: Inputs.oneOf("by", ["hour", "day", "inbound", "node"], "A row for each of these, instead of undivided pieces"),
+    ...UsageView.span
   },
   call: (client, { subscription, ...query }) =>
     client.subscriptions.usage({ params: { id: subscription }, query, ...both }),
-  view: ({ from, items, to }) =>
-    table(
-      [
-        ["from", (piece) => Show.instant(piece.at)],
-        ["inbound", (piece) => piece.inboundId ?? ""],
-        ["up", (piece) => showBytes(piece.bytesUp)],
-        ["down", (piece) => showBytes(piece.bytesDown)],
-        ["counted", (piece) => showBytes(piece.usedBytes)]
-      ],
-      items,
-      `Nothing was reported from ${Show.instant(from)} to ${Show.instant(to)}.`
-    )
+  view: UsageView.rows
 })
 
 /** The noun with its verbs. */

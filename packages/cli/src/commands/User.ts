@@ -7,6 +7,7 @@ import * as Show from "../output/Show.ts"
 import { fields } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Password from "./Password.ts"
+import * as UsageView from "./UsageView.ts"
 import * as Verb from "./Verb.ts"
 
 const one = (user: Users.UserView): string =>
@@ -126,8 +127,23 @@ const reset = Verb.verb("reset", {
   view: one
 })
 
+const usage = Verb.verb("usage", {
+  description: "Show what a user's subscriptions used while they were its own: by day, hour or node",
+  examples: [
+    "vpnmgr user usage bob --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z",
+    "vpnmgr user usage bob --by node"
+  ],
+  flags: {
+    user: Inputs.it("user"),
+    by: Inputs.oneOf("by", ["day", "hour", "node"], "A row for each of these; days by default"),
+    ...UsageView.span
+  },
+  call: (client, { user, ...query }) => client.users.usage({ params: { id: user }, query, ...both }),
+  view: UsageView.rows
+})
+
 /** The noun with its verbs. */
 export const user = Command.make("user").pipe(
   Command.withDescription("People who sign in: superusers and operators"),
-  Command.withSubcommands([create, list, show, change, setGroups, reset, remove])
+  Command.withSubcommands([create, list, show, usage, change, setGroups, reset, remove])
 )
