@@ -39,7 +39,12 @@ export class Session extends HttpApiGroup.make("session")
   .add(
     HttpApiEndpoint.get("me", "/", { success: Me, error: Problem.reading })
       .middleware(SignedIn)
-      .annotateMerge(describe("Get who is signed in")),
+      .annotateMerge(
+        describe(
+          "Get who is signed in",
+          "With its allowance and the bytes used of it. Over the local socket: the system, which is no user."
+        )
+      ),
     HttpApiEndpoint.delete("signOut", "/", { error: Problem.reading })
       .middleware(SignedIn)
       .annotateMerge(
