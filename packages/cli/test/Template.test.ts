@@ -33,7 +33,14 @@ describe("a template", () => {
     assert.match(bad!.stderr, /^vpnmgr: broken\.njk:3:\d+: the name "constructor" is not allowed/)
   })
 
-  it("stops the start of a server when it is broken, in words", async () => {
+  it("stops the start of a server when it is broken, in words, and the check of its settings", async () => {
+    const checked = await Promise.all(
+      ["mine.njk", "broken.njk"].map((file) => vpnmgr(directory, ["config", "check", "--config-template", file]))
+    )
+    assert.deepStrictEqual(
+      checked.map(({ code }) => code),
+      [0, 1]
+    )
     const { code, stderr } = await vpnmgr(directory, serve("broken.njk"))
     assert.strictEqual(code, 1)
     assert.match(stderr, /config_template: broken\.njk:3:\d+: the name "constructor" is not allowed/)

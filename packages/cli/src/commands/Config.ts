@@ -20,13 +20,21 @@ const originOf = (found: Found | undefined): string => found?.from ?? "default"
 const shown = (value: unknown): string =>
   Array.isArray(value) ? value.join(", ") : value === null ? "" : String(value)
 
-const check = Command.make("check", Load.serverFlags, (flags) =>
-  Effect.andThen(
-    Load.server(flags),
-    Effect.flatMap(Json, (json) => Console.log(json ? JSON.stringify({ ok: true }) : "The settings hold together."))
-  )
+const loaded = (path: string) =>
+  NunjucksTemplate.load(path).pipe(Effect.mapError(({ detail }: ConfigTemplate.TemplateFailure) => failed(detail)))
+
+const check = Command.make(
+  "check",
+  Load.serverFlags,
+  Effect.fn(function* (flags) {
+    const { settings } = yield* Load.server(flags)
+    if (settings.configTemplate !== null) yield* Effect.scoped(loaded(settings.configTemplate))
+    yield* Console.log((yield* Json) ? JSON.stringify({ ok: true }) : "The settings hold together.")
+  })
 ).pipe(
-  Command.withDescription("Say what is wrong with the server's settings; exit code 0 when nothing is"),
+  Command.withDescription(
+    "Say what is wrong with the server's settings, its template for configs among them; exit code 0 when nothing is"
+  ),
   Command.withExamples([{ command: "vpnmgr config check --config /etc/vpnmgr.toml" }])
 )
 
@@ -61,9 +69,6 @@ const show = Command.make(
 )
 
 const file = Argument.String("file").pipe(Argument.withDescription("A nunjucks file"))
-
-const loaded = (path: string) =>
-  NunjucksTemplate.load(path).pipe(Effect.mapError(({ detail }: ConfigTemplate.TemplateFailure) => failed(detail)))
 
 const checkTemplate = Command.make("check-template", { file }, ({ file }) =>
   Effect.scoped(loaded(file)).pipe(
