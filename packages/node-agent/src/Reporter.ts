@@ -6,7 +6,7 @@
  */
 import { Context, Effect, Latch, Layer, Random } from "effect"
 import { Instant } from "@vpnmgr/core"
-import { ControlPlane, ControlPlaneError, Unreachable } from "./ControlPlane.ts"
+import { ControlPlane, ControlPlaneError, type Refused, Unreachable } from "./ControlPlane.ts"
 import { faultPoint } from "./internal/faultPoint.ts"
 import * as Spool from "./Spool.ts"
 
@@ -54,6 +54,22 @@ const complain = (error: ControlPlaneError, before: string | null): Effect.Effec
   return log("a report was not taken: it is kept and sent again", { detail }).pipe(Effect.as(text))
 }
 
+/**
+ * What becomes of a batch whose number was used before: its spool was brought back from a copy, or copied to another
+ * machine. What was in the file when it was opened went out in the time that the file forgot; what was made since goes
+ * out under another id. One new id that is refused as well is not followed by another until something was taken.
+ */
+export const whenReused = (
+  code: string | null,
+  origin: Spool.Waiting["origin"],
+  isRenamed: boolean
+): "concede" | "rename" | "set aside" | "ask again" => {
+  const isRewound = code === "spool_rewound"
+  if (isRewound && origin === "before") return "concede"
+  if (!isRenamed && (isRewound || origin === "since")) return "rename"
+  return isRewound ? "ask again" : "set aside"
+}
+
 export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptions) {
   const spool = yield* Spool.Spool
   const server = yield* ControlPlane
@@ -71,32 +87,27 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
     yield* spool.refuse(seq)
   })
 
-  /**
-   * The number was used before: the spool was brought back from a copy, or copied to another machine. What was in the
-   * file when it was opened went out in the time that it forgot; what was made since goes out under another id.
-   * Answers false for what asking again may change: a spool that was given a new id and is refused all the same.
-   */
-  const reused = Effect.fnUntraced(function* (
-    { batch: { seq }, origin }: Spool.Waiting,
-    isRewound: boolean,
-    detail: string
-  ) {
-    if (isRewound && origin === "before") {
-      yield* Effect.logWarning("the server had this batch before the spool was brought back from a copy", { seq })
-      yield* spool.concede(seq)
-      return true
+  /** Answers true when there is another batch to send. */
+  const settleReused = Effect.fnUntraced(function* ({ batch: { seq }, origin }: Spool.Waiting, refused: Refused) {
+    switch (whenReused(refused.code, origin, isRenamed)) {
+      case "concede":
+        yield* Effect.logWarning("the server had this batch before the spool was brought back from a copy", { seq })
+        yield* spool.concede(seq)
+        return true
+      case "rename":
+        yield* spool.rename
+        isRenamed = true
+        yield* Effect.logWarning("the spool was brought back or copied: it goes on under a new id", {
+          seq,
+          spool: spool.id
+        })
+        return true
+      case "set aside":
+        yield* setAside(seq, refused.detail)
+        return true
+      case "ask again":
+        return false
     }
-    if (!isRenamed && (isRewound || origin === "since")) {
-      yield* spool.rename
-      isRenamed = true
-      yield* Effect.logWarning("the spool was brought back or copied: it goes on under a new id", {
-        seq,
-        spool: spool.id
-      })
-      return true
-    }
-    if (!isRewound) yield* setAside(seq, detail)
-    return !isRewound
   })
 
   const send = Effect.fnUntraced(function* ({ batch, lowest }: Spool.Waiting) {
@@ -123,10 +134,8 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
         Effect.catchTag("ControlPlaneError", (error) => Effect.succeed(error))
       )
       if (error === null) break
-      if (error.reason._tag === "Refused" && error.reason.status === 409) {
-        const { code, detail } = error.reason
-        if (yield* reused(waiting, code === "spool_rewound", detail)) return
-      }
+      const { reason } = error
+      if (reason._tag === "Refused" && reason.status === 409 && (yield* settleReused(waiting, reason))) return
       before = yield* complain(error, before)
       yield* Effect.sleep(yield* backoff(error, tries))
     }

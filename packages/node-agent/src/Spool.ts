@@ -59,7 +59,7 @@ export interface Waiting {
   readonly batch: TrafficReport.Batch
   /** The lowest seq not yet acknowledged. */
   readonly lowest: number
-  /** When it was made: in the file when that was opened, since then; unknown once something was acknowledged. */
+  /** Whether it was in the file when that was opened, or made since; unknown once something was acknowledged. */
   readonly origin: Origin.Origin
 }
 
@@ -133,7 +133,8 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
   let id = opened.id
   yield* attempt(() => File.mark(planeDirectory, id))
   const bounds = Batches.bounds(options.maxBatches ?? 10_000)
-  let isUnread = yield* attempt(() => File.transact(db, () => Origin.begin(db, bounds)))
+  /** The line between what the file held and what is made since is yet to be drawn. */
+  let isUndrawn = yield* attempt(() => Origin.isDue(db))
   let baseline = Rows.baseline(db)
   let last = Number(File.readMeta(db, "last") ?? 0)
   let grain = Number(File.readMeta(db, "grain") ?? 3_600_000)
@@ -175,21 +176,20 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       const to = Math.floor(how.to ?? reading.at)
       const remade = isRemade()
       grain = how.grain
-      if (changed.length === 0 && !isNewEpoch && !remade) {
+      if (changed.length === 0 && !isNewEpoch && !remade && !isUndrawn) {
         last = to
-        isUnread = false
         return Effect.succeed<Booked>({ counted: [], isNewEpoch, backwards, uncounted: null })
       }
       return change((): Booked => {
         const interval = intervalTo(to)
         saveBaseline(reading.epoch, isNewEpoch, changed)
         const counted = remade ? [] : Batches.append(db, entries, interval, bounds)
-        if (isUnread && counted.length > 0) Origin.pass(db, bounds)
+        if (isUndrawn) Origin.draw(db, bounds)
         File.writeMeta(db, "last", to)
         File.writeMeta(db, "grain", grain)
         if (remade) File.writeMeta(db, "remade", 0)
         last = to
-        isUnread = false
+        isUndrawn = false
         const uncounted = remade ? entries.reduce((sum, { up, down }) => sum + up + down, 0n) : null
         return { counted, isNewEpoch, backwards, uncounted }
       })
@@ -206,7 +206,7 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       bytesDown: down
     }))
     const batch = { spool: id, seq, from: Number(row["began"]), to: Number(row["ended"]), entries }
-    return { batch, lowest: Batches.lowest(db), origin: Origin.of(db, seq) }
+    return { batch, lowest: Batches.lowest(db), origin: isUndrawn ? "before" : Origin.of(db, seq) }
   })
 
   const settle = (seq: number, state: "acknowledged" | "refused") =>
@@ -275,8 +275,12 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
   })
 
   const startFromZero = Effect.suspend(() => {
-    isUnread = false
-    return isRemade() ? change(() => File.writeMeta(db, "remade", 0)) : Effect.void
+    if (!isUndrawn && !isRemade()) return Effect.void
+    return change(() => {
+      if (isUndrawn) Origin.draw(db, bounds)
+      if (isRemade()) File.writeMeta(db, "remade", 0)
+      isUndrawn = false
+    })
   })
 
   return Spool.of({
