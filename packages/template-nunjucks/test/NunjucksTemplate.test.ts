@@ -24,6 +24,10 @@ const refused: ReadonlyArray<readonly [source: string, words: string]> = [
   [`{% set x = {"__proto__": 1} %}`, 'the name "__proto__"'],
   [`{% set prototype = 1 %}`, 'the name "prototype"'],
   [`{% for __proto__ in entries %}{% endfor %}`, 'the name "__proto__"'],
+  [`{% for toString in [] %}{% endfor %}{{ toString }}`, "config.njk:1:8: expected a name that is not taken"],
+  [`{% set valueOf = 1 %}`, "expected a name that is not taken"],
+  [`{% set title.x = 1 %}`, "expected a name that is not taken"],
+  [`{% for a, b.c in entries %}{% endfor %}`, "expected a name that is not taken"],
   [`{% set a, b = "con", "structor" %}`, "config.njk:1:"],
   [`{% set a = "con" %}{% set b = "structor" %}{{ title[a ~ b] | dump }}`, 'config.njk:1:57: the name "constructor"'],
   [`{{ title[["con", "structor"] | join] | dump }}`, 'the name "constructor"'],
@@ -171,6 +175,7 @@ describe("A template", () => {
         const source = Templates.small(`, "x": [
         {% set names = {NL: "Netherlands", "FI": "Finland"} %}
         {%- for entry in entries %}{{ names[entry.geo] | default("nowhere") | upper | dump }},{% endfor %}
+        {{ "" }}{% for place, name in names %}{{ [place, name] | join("=") | dump }},{% endfor %}
         {{ (title ~ "!") | lower | trim | replace("'", "-") | tojson }},
         {{ ["a", "b"] | join("+") | dump }}, {{ [1, 2] | first }}, {{ [1, 2] | last }}, {{ entries | length }},
         {{ "none" if until is none else until | dump }}{{ ", 3" if 3 is odd and not (2 in [1]) }}
@@ -183,6 +188,8 @@ describe("A template", () => {
           "NETHERLANDS",
           "NETHERLANDS",
           "NETHERLANDS",
+          "NL=Netherlands",
+          "FI=Finland",
           "ada-s phone!",
           "a+b",
           1,

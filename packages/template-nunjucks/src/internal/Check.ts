@@ -77,11 +77,13 @@ export const check = (root: Node, { filters, names, tests }: Known): ReadonlyArr
   const say = ({ colno, lineno }: Node, reason: string) =>
     void findings.push({ line: lineno + 1, column: colno + 1, reason })
 
-  const declare = (node: Node) => {
-    if (node.typename !== "Symbol") return node.children?.forEach(declare) ?? say(node, "expected a name")
+  /** What every object inherits is no name for a variable: where none is set, the inherited one would be found. */
+  const declare = (node: Node): void => {
+    if (node.typename === "Array") return node.children?.forEach(declare)
     const name = String(node["value"])
     if (isForbidden(name)) say(node, refusal(name))
-    else if (!identifier.test(name)) say(node, `${JSON.stringify(name)} is not a name`)
+    else if (node.typename !== "Symbol" || !identifier.test(name) || name in Object.prototype)
+      say(node, "expected a name that is not taken")
     else declared.add(name)
   }
 
