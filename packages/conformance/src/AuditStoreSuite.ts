@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import { AuditLog, Transaction } from "@vpnmgr/core"
 import { Effect } from "effect"
+import * as fc from "fast-check"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
 import { anId, anIdOf, hour, noon } from "./World.ts"
@@ -67,6 +68,60 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepStrictEqual(yield* audit.list({ actorId, action: "subscription.rotate" }, page), [renamed!])
         const between = yield* audit.list({ actorId, from: noon + hour / 2, to: noon + 2.5 * hour }, page)
         assert.deepStrictEqual(between, [mine[2]!, mine[1]!])
+      })
+    )
+
+    it.effect("answers to every filter what a naive search finds in what was written", () =>
+      Effect.gen(function* () {
+        const audit = yield* AuditLog.AuditStore
+        const start = Date.UTC(2060, 0, 1) + Math.floor(Math.random() * 3000) * 24 * hour
+        const [actors, targets] = [
+          [anId(), anId(), anId()],
+          [anId(), anId(), anId(), anId()]
+        ]
+        const actions = ["user.create", "user.change", "user.delete"]
+        const types = ["user", "group"]
+        const written = Array.from({ length: 80 }, (_, index): AuditLog.AuditRecord => {
+          const timestamp = start + Math.floor(index / 3) * hour
+          return {
+            id: anIdOf(timestamp),
+            timestamp,
+            actorId: actors[index % 3]!,
+            action: actions[(index * 7) % 3]!,
+            targetType: types[(index * 5) % 2]!,
+            targetId: targets[(index * 3) % 4]!,
+            meta: { index }
+          }
+        })
+        yield* audit.append(written)
+        const maybe = <A>(values: ReadonlyArray<A>) => fc.option(fc.constantFrom(...values), { nil: undefined })
+        const filters = fc.record({
+          actorId: maybe(actors),
+          action: maybe(actions),
+          targetType: maybe(types),
+          targetId: maybe(targets),
+          from: fc.integer({ min: 0, max: 15 }).map((hours) => start + hours * hour),
+          to: fc.integer({ min: 10, max: 40 }).map((hours) => start + hours * hour)
+        })
+        let found = 0
+        for (const filter of fc.sample(filters, 50)) {
+          const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
+          const { from, to, ...fields } = filter
+          const expected = written
+            .filter(
+              (record) =>
+                from <= record.timestamp &&
+                record.timestamp < to &&
+                Object.entries(fields).every(
+                  ([key, value]) => value === undefined || record[key as keyof typeof fields] === value
+                )
+            )
+            .sort((a, b) => (a.id < b.id ? 1 : -1))
+          const rows = yield* audit.list(given as AuditLog.AuditFilter, { after: null, limit: 100 })
+          assert.deepStrictEqual(rows, expected, JSON.stringify(given))
+          found += rows.length
+        }
+        assert.isAbove(found, 50)
       })
     )
 

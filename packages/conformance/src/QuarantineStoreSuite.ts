@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import { QuarantineStore, Transaction } from "@vpnmgr/core"
 import { Effect } from "effect"
+import * as fc from "fast-check"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
 import { aNode, anId, entry, hour, noon, report } from "./World.ts"
@@ -50,6 +51,72 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepStrictEqual(yield* found({ state: "open" }), [-3, -2, -1])
         assert.deepStrictEqual(yield* found({ state: "dismissed" }), [-4])
         assert.deepStrictEqual(yield* found({ state: "applied" }), [])
+      })
+    )
+
+    it.effect("answers to every filter what a naive search finds in what was reported", () =>
+      Effect.gen(function* () {
+        const quarantine = yield* QuarantineStore.QuarantineStore
+        const start = Date.UTC(2050, 0, 1) + Math.floor(Math.random() * 3000) * 24 * hour
+        const nodes = [
+          yield* aNodeInDoubt([1n, -1n, 2n, -2n, 3n, -3n], start),
+          yield* aNodeInDoubt([-1n, 1n, -2n, 2n, -3n, 3n], start + hour / 2)
+        ]
+        const reported = nodes.flatMap(({ id: nodeId }, place) =>
+          Array.from({ length: 6 }, (_, index) => ({
+            nodeId,
+            credential: -index - 1,
+            receivedAt: start + index * hour + (place * hour) / 2,
+            reason: (index + place) % 2 === 0 ? ("unknown_inbound" as const) : ("negative" as const),
+            state: index === 2 ? ("dismissed" as const) : index === 3 ? ("applied" as const) : ("open" as const)
+          }))
+        )
+        const span = { from: start, to: start + 24 * hour }
+        for (const entry of yield* quarantine.list(span, page)) {
+          const { state } = reported.find(
+            (each) => each.nodeId === entry.nodeId && each.credential === entry.credential
+          )!
+          if (state === "open") continue
+          const resolved = { resolvedAt: start, resolvedBy: anId(), subscriptionId: null, inboundId: null }
+          yield* quarantine.resolve(entry.id, { state, ...resolved })
+        }
+        const maybe = <A>(...values: ReadonlyArray<A>) => fc.option(fc.constantFrom(...values), { nil: undefined })
+        const filters = fc.record({
+          nodeId: maybe(...nodes.map(({ id }) => id)),
+          reason: maybe("negative" as const, "unknown_inbound" as const),
+          state: maybe("open" as const, "applied" as const, "dismissed" as const),
+          from: fc.integer({ min: 0, max: 4 }).map((hours) => start + hours * hour),
+          to: fc.integer({ min: 2, max: 8 }).map((hours) => start + hours * hour)
+        })
+        let found = 0
+        for (const filter of fc.sample(filters, 50)) {
+          const { from, to, nodeId, reason, state } = filter
+          const expected = reported
+            .filter(
+              (each) =>
+                (nodeId === undefined || each.nodeId === nodeId) &&
+                (reason === undefined || each.reason === reason) &&
+                (state === undefined || each.state === state) &&
+                from <= each.receivedAt &&
+                each.receivedAt < to
+            )
+            .sort((a, b) => b.receivedAt - a.receivedAt)
+          const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
+          const rows = yield* quarantine.list(given as QuarantineStore.QuarantineFilter, page)
+          assert.deepStrictEqual(
+            rows.map(({ nodeId, credential, receivedAt, reason, state }) => ({
+              nodeId,
+              credential,
+              receivedAt,
+              reason,
+              state
+            })),
+            expected,
+            JSON.stringify(given)
+          )
+          found += rows.length
+        }
+        assert.isAbove(found, 20)
       })
     )
 
