@@ -7,6 +7,7 @@ import { describe } from "./Operation.ts"
 import * as Problem from "./Problem.ts"
 import { Ended } from "./Sessions.ts"
 import { UserView } from "./Users.ts"
+import * as Version from "./Version.ts"
 
 /** A token to send as `Authorization: Bearer`, good until `expires_at` or until somebody signs out with it. */
 export const Grant = Wire.struct({ token: Schema.String, expiresAt: Instant.Instant, user: User.User })
@@ -23,7 +24,7 @@ export class Setup extends HttpApiGroup.make("setup")
         username: User.Username,
         password: NewPassword
       }),
-      success: User.User.pipe(HttpApiSchema.status(201)),
+      success: Version.of(User.User.pipe(HttpApiSchema.status(201))),
       error: [Problem.Forbidden, Problem.NotFound, Problem.AlreadyExists]
     }).annotateMerge(
       describe(

@@ -169,6 +169,12 @@ describe("The OpenAPI document", () => {
           : ["www-authenticate"])
       ]
     })
+    nowhere(({ operation }) =>
+      Object.values(operation.responses).flatMap(({ content, headers }) => {
+        const { properties = {} } = (content?.["application/json"]?.schema ?? {}) as { readonly properties?: object }
+        return "updated_at" in properties === (headers?.["etag"] !== undefined) ? [] : ["etag"]
+      })
+    )
     const versioned = operations.filter(({ operation }) =>
       Object.values(operation.responses).some(({ headers }) => headers?.["etag"] !== undefined)
     )

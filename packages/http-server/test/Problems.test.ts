@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { gzipSync } from "node:zlib"
+import { Problem } from "@vpnmgr/api"
 import { Effect } from "effect"
 import * as Server from "./Server.ts"
 
@@ -115,9 +116,13 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("Problems",
 
   it.effect("explain themselves at their type", () =>
     Effect.gen(function* () {
-      const page = yield* ask("GET /docs/problems/not_found")
-      assert.strictEqual(page.status, 200)
-      assert.include(page.text, "not_found (404)")
+      for (const known of Problem.all) {
+        const { code, status, title, type } = new known({ detail: "", retry_after: 1 })
+        const page = yield* ask(`GET ${type}`)
+        assert.strictEqual(page.status, 200, type)
+        assert.include(page.text, `${code} (${status})`)
+        assert.include(page.text, title)
+      }
     })
   )
 })
