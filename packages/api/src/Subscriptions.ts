@@ -284,7 +284,7 @@ export class Subscriptions extends HttpApiGroup.make("subscriptions")
     }).annotateMerge(
       describe(
         "Get a subscription's usage",
-        `By hour, day (UTC), inbound or node; without by, in pieces by inbound: hours, and the parts of one before and after a reset. ${Usage.bounds}`
+        `By hour, day (UTC), inbound or node; without by, in pieces by inbound: hours, and the parts of one before and after a reset, at most ${Usage.mostPieces} (else 422). ${Usage.bounds}`
       )
     ),
     HttpApiEndpoint.get("config", "/:id/config", { params, success: ConfigView, error: Problem.reading }).annotateMerge(

@@ -21,6 +21,9 @@ export const UsageView = Wire.struct({ from: Instant.Instant, to: Instant.Instan
 /** Days in one answer at most: by the hour and undivided, and by anything else. */
 export const [fineDays, coarseDays] = [31, 366] as const
 
+/** Pieces in one answer at most. */
+export const mostPieces = 10_000
+
 const span = { from: Schema.optional(Instant.Instant), to: Schema.optional(Instant.Instant) }
 
 /** The query of a subscription's usage; without `by`, pieces by inbound. */

@@ -90,6 +90,8 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
         const seen = (yield* usage.pieces(id, noon, noon + 2 * hour)).map(({ at, inboundId }) => [at, inboundId])
         const expected = [noon, noon + hour].flatMap((at) => ids.map((inboundId) => [at, inboundId]))
         assert.deepStrictEqual(seen, expected)
+        const all = yield* usage.pieces(id, 0, noon + 4 * hour)
+        assert.deepStrictEqual([all.length, yield* usage.pieces(id, 0, noon + 4 * hour, 3)], [6, all.slice(0, 3)])
       })
     )
 

@@ -65,6 +65,7 @@ export const change = Effect.fn("Links.change")(function* (inboundId: string, as
   const both = asked.link.find((id) => asked.unlink.includes(id))
   if (both !== undefined) return yield* new Invalid({ field: "unlink", detail: `Linked and unlinked at once: ${both}` })
   const ids = [...new Set([...asked.link, ...asked.unlink])]
+  if (ids.length === 0) return { link: [], unlink: [] }
   yield* known(ids)
   yield* (yield* BucketStore).lock(ids.map((id) => ({ kind: "subscription", id })))
   const [inbound] = yield* inventory.holdInbounds([inboundId])

@@ -83,11 +83,12 @@ export class UsageStore extends Context.Service<
     readonly record: (recording: Recording) => Effect.Effect<void, StoreError>
     /** The buckets a settlement added to, with `used` after it, this transaction's own additions among it. */
     readonly touched: (settlement: Settlement) => Effect.Effect<ReadonlyArray<Bucket>, StoreError>
-    /** Pieces of a subscription with from ≤ at < to, by (at, inbound). */
+    /** The first pieces of a subscription with from ≤ at < to, by (at, inbound); all of them without `limit`. */
     readonly pieces: (
       subscriptionId: string,
       from: Instant,
-      to: Instant
+      to: Instant,
+      limit?: number
     ) => Effect.Effect<ReadonlyArray<UsagePiece>, StoreError>
     /**
      * What was used of a bucket with from ≤ at < to, summed by one thing, in its order; an owner's never by inbound. What

@@ -134,6 +134,7 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("A subscrip
 
       for (const payload of [{ link: [a, theirs.id] }, { unlink: [b, theirs.id] }, { link: [a, one.id] }])
         assert.strictEqual((yield* Effect.flip(linkInbound({ params, payload })))._tag, "NotFound")
+      assert.deepStrictEqual(yield* linkInbound({ params, payload: {} }), { linked: [], unlinked: [] })
       const both = yield* Effect.flip(linkInbound({ params, payload: { link: [a], unlink: [a] } }))
       assert.strictEqual(both._tag, "Invalid")
       assert.deepStrictEqual(yield* listed, [b, c])

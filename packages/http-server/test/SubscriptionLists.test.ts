@@ -92,6 +92,20 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("A list of 
     }).pipe(Effect.provide(FetchHttpClient.layer))
   )
 
+  it.effect("is walked over the longest titles there are", () =>
+    Effect.gen(function* () {
+      const { client } = yield* anOperator("longwinded")
+      const titles = ["漢", "ΐ", "😀"]
+        .map((letter) => letter.repeat(200 / letter.length))
+        .flatMap((each) => [each, each])
+      for (const title of titles) yield* client.subscriptions.create({ payload: { title } })
+      const { list } = client.subscriptions
+      assert.sameMembers(yield* walk(list, { sort: "title" }), titles)
+      assert.strictEqual((yield* walk(list, { sort: "title" })).at(-1), "😀".repeat(100))
+      assert.strictEqual((yield* walk(list, { search: "漢".repeat(200) })).length, 2)
+    }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+
   it.effect("shows an operator its own, whatever it asks for", () =>
     Effect.gen(function* () {
       const [ann, bob] = [yield* anOperator("ann"), yield* anOperator("bob")]

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
-import { Client } from "@vpnmgr/api"
-import { Enforcer, InventoryStore, SubscriptionStore } from "@vpnmgr/core"
-import { Effect, Redacted } from "effect"
+import { Client, Usage } from "@vpnmgr/api"
+import { Enforcer, InventoryStore, SubscriptionStore, UsageStore } from "@vpnmgr/core"
+import { Effect, Layer, Redacted } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as Server from "./Server.ts"
 
@@ -132,6 +132,42 @@ layer(Server.layer({ local: false }), { excludeTestServices: true })("Usage", (i
         (yield* usage({ params: { id }, query: { by: "node", from: today - 366 * day, to: today } })).items.length,
         2
       )
+    }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+})
+
+let kept = 0
+
+const manyPieces = Layer.effect(
+  UsageStore.UsageStore,
+  Effect.map(UsageStore.UsageStore, (store) =>
+    UsageStore.UsageStore.of({
+      ...store,
+      pieces: (inboundId, from, _to, limit = kept) =>
+        Effect.succeed(
+          Array.from({ length: Math.min(kept, limit) }, (_, n) => ({
+            inboundId,
+            at: from + n,
+            up: 1n,
+            down: 0n,
+            weighted: 1n
+          }))
+        )
+    })
+  )
+)
+
+layer(Server.layer({ local: false }, manyPieces), { excludeTestServices: true })("Usage in pieces", (it) => {
+  it.effect("is refused when there are more than fit in one answer", () =>
+    Effect.gen(function* () {
+      const client = yield* clientOf(yield* Server.signedIn)
+      const { id } = yield* client.subscriptions.create({ payload: {} })
+      const asked = { params: { id }, query: {} }
+      kept = Usage.mostPieces
+      assert.strictEqual((yield* client.subscriptions.usage(asked)).items.length, Usage.mostPieces)
+      kept += 1_000_000
+      const refused = yield* Effect.flip(client.subscriptions.usage(asked))
+      assert.strictEqual(refused._tag === "Invalid" ? refused.errors?.[0]?.field : refused._tag, "from")
     }).pipe(Effect.provide(FetchHttpClient.layer))
   )
 })

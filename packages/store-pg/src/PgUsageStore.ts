@@ -105,11 +105,11 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
       return rows.map(bucketOf)
     })
 
-    const pieces: Service["pieces"] = Effect.fn("PgUsageStore.pieces")(function* (subscriptionId, from, to) {
+    const pieces: Service["pieces"] = Effect.fn("PgUsageStore.pieces")(function* (subscriptionId, from, to, limit) {
       const rows = yield* stored(sql<PieceRow>`SELECT inbound_id AS "inboundId", ${sql.literal(millis("at"))} AS at,
             bytes_up AS up, bytes_down AS down, weighted
           FROM usage_piece WHERE subscription_id = ${subscriptionId} AND at >= ${at(sql, from)} AND at < ${at(sql, to)}
-          ORDER BY usage_piece.at, inbound_id`)
+          ORDER BY usage_piece.at, inbound_id LIMIT ${limit === undefined ? null : BigInt(limit)}::bigint`)
       return rows.map((row) => ({
         ...row,
         up: BigInt(row.up),

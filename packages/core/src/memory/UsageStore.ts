@@ -177,7 +177,8 @@ export const layer = Layer.effect(
             ...ownerCurrent.map(({ ownerId }) => ({ kind: "owner", id: ownerId }) as const)
           ])
         ),
-      pieces: (subscriptionId, from, to) => read((tables) => piecesOf(tables, subscriptionId, from, to)),
+      pieces: (subscriptionId, from, to, limit) =>
+        read((tables) => piecesOf(tables, subscriptionId, from, to).slice(0, limit)),
       sums: (key, by, from, to) => read((tables) => sums(tables, key, by, from, to)),
       retain: (before) =>
         write((tables) => {

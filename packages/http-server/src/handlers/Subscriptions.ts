@@ -1,5 +1,5 @@
 /** `/api/v1/subscriptions` over the core's `Subscriptions`. */
-import { Api, Subscriptions as Contract } from "@vpnmgr/api"
+import { Api, Subscriptions as Contract, Usage } from "@vpnmgr/api"
 import {
   Actor,
   ConfigDelivery,
@@ -104,9 +104,10 @@ export const layer: Handlers<
         const { from, to } = yield* UsageViews.span(query)
         const { by } = query
         const found: Effect.Effect<ReadonlyArray<UsageViews.Counted>, Transaction.StoreError> = by === undefined
-          ? usage.pieces(id, from, to)
+          ? usage.pieces(id, from, to, Usage.mostPieces + 1)
           : usage.sums({ kind: "subscription", id }, by, from, to)
-        return { from, to, items: (yield* Refusal.storing(found)).map(UsageViews.row) }
+        const rows = yield* UsageViews.bounded(yield* Refusal.storing(found))
+        return { from, to, items: rows.map(UsageViews.row) }
       }),
       config: Effect.fnUntraced(function* ({ params }) {
         const { subscription, verdict } = yield* Refusal.reading(subscriptions.get(params.id))

@@ -5,6 +5,14 @@ import { Effect } from "effect"
 
 const day = 86_400_000
 
+const tooMany = `Expected a span with at most ${Contract.mostPieces} pieces: ask for fewer days, or by hour, day, inbound or node`
+
+/** Refuses more pieces than fit in one answer. */
+export const bounded = (pieces: ReadonlyArray<Counted>) =>
+  pieces.length > Contract.mostPieces
+    ? Effect.fail(new Problem.Invalid({ detail: tooMany, errors: [{ field: "from", detail: tooMany }] }))
+    : Effect.succeed(pieces)
+
 interface Asked {
   readonly by?: string | undefined
   readonly from?: Instant.Instant | undefined
