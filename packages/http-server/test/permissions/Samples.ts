@@ -50,6 +50,9 @@ const people = ({ operator, other, superuser }: World) => ({
   unowned: superuser.id
 })
 
+/** One of the operator's own, named in a bulk change beside the thing that a cell is about. */
+let beside = ""
+
 export const samples: Readonly<Record<string, Sample>> = {
   "setup.create": { body: ({ name }) => ({ secret: "a guess", username: name, password: "twelve characters" }) },
   "session.signIn": {
@@ -104,9 +107,12 @@ export const samples: Readonly<Record<string, Sample>> = {
   },
   "subscriptions.linkInbound": {
     isOwned: true,
-    thing: ({ kept }, whose) => Effect.succeed(kept[whose]),
+    thing: Effect.fnUntraced(function* (world, whose) {
+      beside = yield* world.subscription("own")
+      return yield* world.subscription(whose)
+    }),
     path: ({ world }) => `/api/v1/inbounds/${world.inbound}/subscriptions`,
-    body: ({ id }) => ({ link: [id] })
+    body: ({ id }) => ({ unlink: [beside, id] })
   },
   "nodes.create": { body: ({ name }) => ({ description: name }) },
   "nodes.change": { body: ({ name }) => ({ description: name }) },
