@@ -32,6 +32,7 @@ const policies = (settings: ServerSettings) =>
       Policy.Policy,
       Effect.map(Policy.Policy, (policy) => ({
         ...policy,
+        rate: { burst: 10 * settings.requestsPerSecond, perSecond: settings.requestsPerSecond },
         retention: settings.reportRetention,
         accessRetention: settings.accessLogRetention,
         auditRetention: settings.auditRetention,

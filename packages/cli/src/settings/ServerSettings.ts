@@ -74,6 +74,12 @@ export const definitions = {
     meaning:
       "A nunjucks file that configs are rendered by; tried before the server starts. Default: the built-in config."
   },
+  requestsPerSecond: {
+    of: Value.Whole(1, 100_000),
+    standard: "200",
+    metavar: "count",
+    meaning: "How often one person or agent may ask; ten times as often at once. Above, the answer is 429."
+  },
   randomLinks: {
     of: Value.OneOf(["yes", "no"]),
     standard: "no",
