@@ -183,7 +183,7 @@ export class Inbounds extends HttpApiGroup.make("inbounds")
     HttpApiEndpoint.delete("remove", "/:id", { params, error: Problem.editing }).annotateMerge(
       describe(
         "Delete an inbound",
-        "For superusers. Unlinks every subscription and erases the keys; the node stops serving it. Traffic that its node reports later is still counted."
+        "For superusers. Unlinks every subscription and erases the keys; the node's data plane starts again once, without it. Traffic that its node reports later is still counted."
       )
     )
   )

@@ -1,8 +1,8 @@
 /** The fleet in PostgreSQL: of two that would stand in each other's way one comes, and lists cost what they show. */
 import { assert, layer } from "@effect/vitest"
 import { World } from "@vpnmgr/conformance"
-import { Actor, ControlPlane, Inbounds, Inventory, InventoryStore, Subscriptions } from "@vpnmgr/core"
-import { Effect, Exit, Layer } from "effect"
+import { Actor, ControlPlane, Inbounds, Inventory, InventoryStore, NodeStates, Subscriptions } from "@vpnmgr/core"
+import { Context, Effect, Exit, Fiber, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { describe } from "vitest"
 import * as FleetList from "../src/FleetList.ts"
@@ -117,6 +117,29 @@ describe.skipIf(skipped !== "")(`Fleet${skipped}`, () => {
           assert.deepStrictEqual(after.subscription.inboundIds, [stays.id])
         }
       }).pipe(asSystem)
+    )
+
+    it.effect("ends on another replica the poll whose key is revoked, and only that", () =>
+      Effect.gen(function* () {
+        const inventory = yield* Inventory.Inventory
+        const replica = yield* Layer.build(Layer.fresh(services))
+        const states = Context.get(replica, NodeStates.NodeStates)
+        const nodeId = yield* aNode
+        const [one, two] = [yield* inventory.createToken(nodeId), yield* inventory.createToken(nodeId)]
+        const first = yield* states.poll({ nodeId, tokenId: one.token.id }, { generation: "", revision: 0 }, 0)
+        const wait = (tokenId: string) =>
+          Effect.forkChild(Effect.exit(states.poll({ nodeId, tokenId }, first!, 30_000)))
+        const waiting = [yield* wait(one.token.id), yield* wait(two.token.id)] as const
+        yield* Effect.sleep("1 second")
+        assert.isUndefined(waiting[0].pollUnsafe())
+        yield* inventory.revokeToken(one.token.id)
+        const ended = yield* Fiber.join(waiting[0]).pipe(Effect.timeout("2 seconds"))
+        assert.isTrue(Exit.isFailure(ended))
+        assert.include(JSON.stringify(ended), "TokenRevoked")
+        assert.isUndefined(waiting[1].pollUnsafe())
+        yield* inventory.removeNode(nodeId)
+        yield* Fiber.join(waiting[1]).pipe(Effect.timeout("2 seconds"))
+      }).pipe(Effect.scoped, asSystem)
     )
 
     it.effect("finds a page by index, whatever is filtered", () =>
