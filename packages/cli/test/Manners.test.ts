@@ -147,7 +147,7 @@ describe("what comes out", () => {
     const table = await run("subscription", "list", "--all", "--limit", "2")
     assert.strictEqual(table.trim().split("\n").length, lines.length + 1)
     const page = await run("subscription", "list", "--limit", "2")
-    assert.match(page, /There is more: --cursor \S+\n$/)
+    assert.match(page, /There is more: --all, or --cursor \S+\n$/)
   })
 
   it("is filtered and sorted as asked", async () => {

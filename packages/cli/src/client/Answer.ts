@@ -94,11 +94,11 @@ export const print = Effect.fn("Answer.print")(function* <A>(
   if (text !== "") yield* printRaw(text)
 })
 
-/** Asks the server and prints the answer. */
+/** Asks the server and prints the answer, without its version. */
 export const ask = <A>(
   call: (connection: Connection) => Reply<A>,
   view: (value: A, connection: Connection) => string
 ) =>
   withServer((connection) =>
-    Effect.flatMap(call(connection), (answer) => print(answer, (value) => view(value, connection)))
+    Effect.flatMap(call(connection), (answer) => print(answer, (value) => view(value, connection), true))
   )

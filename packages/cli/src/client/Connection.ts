@@ -100,32 +100,32 @@ const publicUrlOf = ({ listen: { host, port }, publicUrl, tlsCertFile }: ServerS
 const hasStore = ({ databaseUrl, dataDirectory }: ServerSettings): boolean =>
   databaseUrl !== null || fs.existsSync(path.join(dataDirectory, "pgdata"))
 
-/** How long another command, or a server that is starting, may keep the embedded store to itself. */
-const patience = { tries: 40, pause: "250 millis" } as const
+/** How long one process, a command or a server that is starting, may keep the embedded store to itself: 15 seconds. */
+const patience = { tries: 60, pause: "250 millis" } as const
 
 const local = Effect.gen(function* () {
   const { settings } = yield* Load.server({})
   const directory = settings.dataDirectory
-  const connect = (tries: number): Effect.Effect<Connection, Failed, Scope.Scope> =>
-    Effect.gen(function* () {
-      if (yield* answers(socketOf(directory))) return yield* bySocket(directory)
-      if (!hasStore(settings))
-        return yield* failed(
-          `no server runs on the data directory ${directory}, and no database is there: start one with \`npm start\` ` +
-            "or `vpnmgr serve`, name another directory with --data-directory, or a server elsewhere with --url"
-        )
-      return yield* byStore(settings)
-    }).pipe(
-      Effect.catchIf(
-        ({ status }) => status === 503 && tries > 0,
-        () =>
-          Effect.delay(
-            Effect.suspend(() => connect(tries - 1)),
-            patience.pause
-          )
+  const once = Effect.gen(function* () {
+    if (yield* answers(socketOf(directory))) return yield* bySocket(directory)
+    if (!hasStore(settings))
+      return yield* failed(
+        `no server runs on the data directory ${directory}, and no database is there: start one with \`npm start\` ` +
+          "or `vpnmgr serve`, name another directory with --data-directory, or a server elsewhere with --url"
       )
+    return yield* byStore(settings)
+  })
+  const connect = (tries: number, holder: string): Effect.Effect<Connection, Failed, Scope.Scope> =>
+    Effect.catchIf(
+      once,
+      ({ message, status }) => status === 503 && (tries > 0 || message !== holder),
+      ({ message }) =>
+        Effect.delay(
+          Effect.suspend(() => connect(message === holder ? tries - 1 : patience.tries, message)),
+          patience.pause
+        )
     )
-  return yield* connect(patience.tries)
+  return yield* connect(patience.tries, "")
 })
 
 /** Connects as the flags and the environment say. */

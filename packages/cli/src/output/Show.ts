@@ -25,4 +25,5 @@ export const limits = (limits: {
   ] as const
 
 /** Says how to go on when a list has more. */
-export const more = (cursor: string | null): string => (cursor === null ? "" : `\n\nThere is more: --cursor ${cursor}`)
+export const more = (cursor: string | null): string =>
+  cursor === null ? "" : `\n\nThere is more: --all, or --cursor ${cursor}`
