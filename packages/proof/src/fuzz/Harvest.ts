@@ -38,8 +38,16 @@ const parsed = (text: string): unknown => {
 
 const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 
+/** The examples of the OpenAPI document are everybody's, and a fuzzer sends them. */
+const fromDocument = (ordinary: Harvest["ordinary"], value: unknown): void => {
+  if (typeof value === "string") ordinary.add(value)
+  else if (typeof value === "object" && value !== null)
+    for (const child of Object.values(value)) fromDocument(ordinary, child)
+}
+
 /** Takes what one exchange shows: fields, bearer tokens with their signatures, links. */
 export const fromExchange = (harvest: Harvest, exchange: Exchange): void => {
+  if (exchange.path === "/openapi.json") return fromDocument(harvest.ordinary, parsed(exchange.text))
   const { method, path, query, requestBody, requestHeaders, text } = exchange
   const { ordinary, secrets } = harvest
   const where = `${method} ${path.replaceAll(uuid, ":id")}`
