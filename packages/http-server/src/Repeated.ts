@@ -66,11 +66,11 @@ const replay = (answer: string) => {
     : HttpServerResponse.text(body, { status, headers: marked, contentType: headers["content-type"] ?? "" })
 }
 
-/** Everything about a request that makes it another one. */
+/** Everything about a request that makes it another one; not the name by which the server was reached. */
 const fingerprint = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
-  const { headers, method, originalUrl } = request
+  const { headers, method, url } = request
   const body = yield* Effect.orDie(request.text)
-  const parts = [method, originalUrl, headers[Access.actForHeader] ?? "", headers["if-match"] ?? "", body]
+  const parts = [method, url, headers[Access.actForHeader] ?? "", headers["if-match"] ?? "", body]
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex")
 })
 
