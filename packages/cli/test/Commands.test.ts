@@ -3,6 +3,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as ExitCode from "../src/ExitCode.ts"
 import { commandTable, flagsOf, leaves } from "./CommandTable.ts"
 import { commands, operations, without } from "./Operations.ts"
 import { reporting } from "./Reporting.ts"
@@ -80,6 +81,7 @@ describe("every operation has its command", () => {
   it("and every command stands in the guide", () => {
     const guide = readFileSync(fileURLToPath(new URL("../../../docs/guide/cli.md", import.meta.url)), "utf8")
     assert.include(guide, commandTable(), "run node packages/cli/test/regenerate.ts")
+    for (const [code, meaning] of Object.entries(ExitCode.meanings)) assert.include(guide, `| ${code} | ${meaning} |`)
     for (const [name, why] of Object.entries(without)) {
       assert.include(guide, operations.get(name)!.route)
       assert.include(guide, why)
@@ -183,7 +185,8 @@ describe("on a server, every command does what it says", () => {
     assert.match(await run("inbound", "subscriptions", first!), /No subscription is linked/)
     assert.match(await run(...bulk, "--link", id), /^1 subscription was linked/)
     assert.match(await run("inbound", "subscriptions", first!), / Eve /)
-    assert.match(await run("subscription", "show", id), /title +Eve[^]*expires +never[^]*max traffic +1 GB/)
+    const shown = await run("subscription", "show", id)
+    assert.match(shown, /title +Eve[^]*left +1 GB of its own limit, which never[^]*expires +never[^]*max traffic +1 GB/)
     for (const verb of ["suspend", "resume", "reset"]) await run("subscription", verb, id)
     const before = (await run("subscription", "link", id)).trim()
     assert.strictEqual(before, `${url}/s/${id}`)
