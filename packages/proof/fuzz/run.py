@@ -179,6 +179,8 @@ class Fuzzer:
             return
         if name == "session.signIn":
             case.body = {"username": self.world.other["username"], "password": PASSWORD}
+        if name == "subscriptions.extend":
+            case.body["period"] = "P1M"
         if name == "inbounds.create":
             case.body["port"] = 20_000 + next(self.world.numbers)
             case.body["host"] = f"{self.world.name('host')}.example.com"
@@ -272,6 +274,10 @@ class Fuzzer:
         ask()
 
 
+def is_reached(seen):
+    return any(200 <= status < 300 for status in seen)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
@@ -298,7 +304,10 @@ def main():
         # A key is refused at the door of all but its own few operations.
         wanted = options.cases if may or options.role != "node" else max(options.cases // 10, 1)
         seen = fuzzer.operation(operation, name, wanted, options.seed)
-        reached = any(200 <= status < 300 for status in seen)
+        more = 0
+        while may and not is_reached(seen) and (more := more + 1) <= 3:
+            fuzzer.batch(operation, name, GenerationMode.POSITIVE, wanted, options.seed + 1000 * more, seen)
+        reached = is_reached(seen)
         if may and not reached:
             fuzzer.fail(name, "reached", f"no case was answered with a 2xx: {dict(seen)}")
         statuses = " ".join(f"{status}x{count}" for status, count in sorted(seen.items()))
