@@ -302,7 +302,9 @@ export class Subscriptions extends Context.Service<
             ? [...before.inboundIds, inboundId].sort()
             : before.inboundIds.filter((each) => each !== inboundId)
           if (isLinked) yield* Links.check(inboundIds, before.inboundIds, "inbound_id")
-          yield* subscriptions.setInbounds(id, inboundIds, yield* Instant.now)
+          // Its other links are not written: an inbound that is deleted meanwhile would be linked again.
+          const change = isLinked ? { link: [id], unlink: [] } : { link: [], unlink: [id] }
+          yield* subscriptions.linkInbound(inboundId, change, yield* Instant.now)
           return { ...before, inboundIds }
         })
 

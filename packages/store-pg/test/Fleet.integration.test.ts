@@ -1,8 +1,18 @@
 /** The fleet in PostgreSQL: of two that would stand in each other's way one comes, and lists cost what they show. */
 import { assert, layer } from "@effect/vitest"
 import { World } from "@vpnmgr/conformance"
-import { Actor, ControlPlane, Inbounds, Inventory, InventoryStore, NodeStates, Subscriptions } from "@vpnmgr/core"
-import { Context, Effect, Exit, Fiber, Layer } from "effect"
+import {
+  Actor,
+  ControlPlane,
+  Inbounds,
+  Inventory,
+  InventoryStore,
+  NodeStates,
+  Subscriptions,
+  SubscriptionStore,
+  Transaction
+} from "@vpnmgr/core"
+import { Context, Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { describe } from "vitest"
 import * as FleetList from "../src/FleetList.ts"
@@ -116,6 +126,44 @@ describe.skipIf(skipped !== "")(`Fleet${skipped}`, () => {
           const after = yield* subscriptions.get(subscription.id)
           assert.deepStrictEqual(after.subscription.inboundIds, [stays.id])
         }
+      }).pipe(asSystem)
+    )
+
+    it.effect("brings no link to a deleted inbound back when another one is unlinked at the same time", () =>
+      Effect.gen(function* () {
+        const inbounds = yield* Inbounds.Inbounds
+        const store = yield* InventoryStore.InventoryStore
+        const subscriptions = yield* Subscriptions.Subscriptions
+        const transaction = yield* Transaction.Transaction
+        const nodeId = yield* aNode
+        const [one, gone, stays] = yield* Effect.forEach([1, 2, 3], (port) =>
+          inbounds.create(draft(nodeId, "::", port))
+        )
+        const { id, link } = yield* World.aSubscription({ inboundIds: [one!.id, gone!.id, stays!.id] })
+        const deleted = yield* Deferred.make<void>()
+        const goOn = yield* Deferred.make<void>()
+        const deleting = yield* transaction
+          .run(
+            Effect.gen(function* () {
+              yield* store.lockInbound(gone!.id)
+              yield* store.deleteInbound(gone!.id, World.noon)
+              yield* Deferred.succeed(deleted, undefined)
+              yield* Deferred.await(goOn)
+            })
+          )
+          .pipe(Effect.forkChild)
+        yield* Deferred.await(deleted)
+        const unlinking = yield* Effect.forkChild(subscriptions.unlink(id, one!.id))
+        yield* Effect.sleep("500 millis")
+        yield* Deferred.succeed(goOn, undefined)
+        yield* Fiber.join(deleting)
+        yield* Fiber.join(unlinking)
+        assert.deepStrictEqual((yield* subscriptions.get(id)).subscription.inboundIds, [stays!.id])
+        const facts = yield* (yield* SubscriptionStore.SubscriptionStore).forConfig(link)
+        assert.deepStrictEqual(
+          facts!.inbounds.map((inbound) => inbound.id),
+          [stays!.id]
+        )
       }).pipe(asSystem)
     )
 
