@@ -1,6 +1,7 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -24,6 +25,16 @@ const { directory, remove } = workplace()
 const variables = join(directory, "variables")
 const running: Array<Running> = []
 let url = ""
+/** A free one in place of the guide's, for the inbound. */
+let port = 0
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
 
 /** Runs a block as the reader would, in one shell after the other that keeps its variables. */
 const shell = (text: string): Promise<string> => {
@@ -31,7 +42,7 @@ const shell = (text: string): Promise<string> => {
     "set -e",
     `[ ! -f ${variables} ] || . ${variables}`,
     "the_id() { node -p 'JSON.parse(require(\"fs\").readFileSync(0)).id'; }",
-    text.replaceAll("http://127.0.0.1:8080", url),
+    text.replaceAll("http://127.0.0.1:8080", url).replaceAll("8388", String(port)),
     `for name in NODE INBOUND SUBSCRIPTION; do [ -z "\${!name}" ] || echo "$name=\${!name}"; done > ${variables}`
   ].join("\n")
   return new Promise((resolve, reject) => {
@@ -51,6 +62,7 @@ const planeProcess = (): number | undefined => {
 }
 
 beforeAll(async () => {
+  port = await freePort()
   writeFileSync(join(directory, "npx"), `#!/bin/sh\nshift\nexec "${process.execPath}" "${main}" "$@"\n`)
   chmodSync(join(directory, "npx"), 0o755)
   const server = await start(directory, ["serve"], ready, { VPNMGR_LISTEN: "127.0.0.1:0" })
@@ -82,7 +94,7 @@ describe("the guide's first steps", () => {
     assert.match(all, /used +0 B of 10 GB/)
     const [, config] = /\n(\{"[^\n]*\})$/m.exec(all)!
     const { outbounds } = JSON.parse(config!) as { outbounds: ReadonlyArray<{ type: string; server_port?: number }> }
-    assert.isTrue(outbounds.some(({ server_port, type }) => type === "shadowsocks" && server_port === 8388))
+    assert.isTrue(outbounds.some(({ server_port, type }) => type === "shadowsocks" && server_port === port))
   })
 
   const title = existsSync(singBox) ? "" : " (skipped: no sing-box 1.14.1; run scripts/install-sing-box.sh)"
