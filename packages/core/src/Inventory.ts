@@ -173,14 +173,14 @@ export class Inventory extends Context.Service<
       })
 
       return Inventory.of({
-        createNode: (draft) => Effect.flatMap(asSuperuser(createNode(draft)), standing),
+        createNode: (draft) => asSuperuser(Effect.flatMap(createNode(draft), standing)),
         getNode: (id) => Effect.andThen(onlySuperuser, Effect.flatMap(existingNode(id), standing)),
         listNodes: (filter, page) =>
           Effect.andThen(
             onlySuperuser,
             Effect.flatMap(Instant.now, (now) => Effect.flatMap(store.listNodes(filter, page, now), withHealth))
           ),
-        changeNode: (id, patch) => Effect.flatMap(asSuperuser(changeNode(id, patch)), standing),
+        changeNode: (id, patch) => asSuperuser(Effect.flatMap(changeNode(id, patch), standing)),
         removeNode: (id) => asSuperuser(removeNode(id)),
         createToken: (nodeId) => asSuperuser(createToken(nodeId)),
         getToken: (id) => Effect.andThen(onlySuperuser, existingToken(id)),

@@ -333,9 +333,10 @@ export class Subscriptions extends Context.Service<
 
       const inTransaction = <A, E extends Failure | Stale>(effect: Effect.Effect<A, E, Actor | Ledgered>) =>
         transaction.run(effect).pipe(Effect.provide(context))
+      /** The answer is read inside, too: when it cannot be, nothing was changed. */
       const answered = <E extends Failure | Stale>(
         effect: Effect.Effect<Subscription, E, Actor | Ledgered>
-      ): Effect.Effect<Standing, Failure | E, Actor> => Effect.flatMap(inTransaction(effect), standing)
+      ): Effect.Effect<Standing, Failure | E, Actor> => inTransaction(Effect.flatMap(effect, standing))
 
       return Subscriptions.of({
         create: Effect.fn("Subscriptions.create")((draft: Draft) => answered(create(draft))),
