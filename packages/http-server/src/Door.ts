@@ -33,6 +33,14 @@ const crowded = Refusal.unavailable("Too many requests are being answered")
 /** Polls wait without work; they are counted where they wait. */
 const isPoll = (url: string) => url.startsWith("/node/v1/state")
 
+/** Where only somebody who is signed in gets further than the door: other addresses are open to whoever asks. */
+const signedIn = /^\/(?:api|node)\/v1\/[a-z0-9/_-]*(?:$|\?)/
+const open = /^\/api\/v1\/(?:setup|session)\/*(?:$|\?)/
+
+/** True for who is not known to be signed in. A token that nobody looks at makes nobody known. */
+const isStranger = ({ headers, method, url }: HttpServerRequest.HttpServerRequest): boolean =>
+  headers["authorization"] === undefined || !signedIn.test(url) || (method === "POST" && open.test(url))
+
 type Handler<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
 /** Makes what lets requests in: `Policy.requests` at once, of these `Policy.strangers` from nobody who is signed in. */
@@ -44,13 +52,13 @@ export const make = Effect.map(Policy, ({ requests, strangers }) => {
       const refused = objection(request)
       if (refused !== undefined) return Answer.problem(refused)
       if (isPoll(request.url)) return handler
-      const isStranger = request.headers["authorization"] === undefined
-      if (inside >= requests || (isStranger && unknown >= strangers)) return Answer.problem(crowded)
+      const isUnknown = isStranger(request)
+      if (inside >= requests || (isUnknown && unknown >= strangers)) return Answer.problem(crowded)
       inside++
-      if (isStranger) unknown++
+      if (isUnknown) unknown++
       const leave = Effect.sync(() => {
         inside--
-        if (isStranger) unknown--
+        if (isUnknown) unknown--
       })
       return Effect.ensuring(handler, leave)
     })

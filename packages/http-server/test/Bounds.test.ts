@@ -90,6 +90,33 @@ layer(Server.layer({ local: false }, undefined, { requests: 6, strangers: 2 }), 
         assert.strictEqual((yield* ask("GET /health/live")).status, 200)
       })
     )
+
+    it.effect("are strangers where nobody signs in, whatever they send for a token", () =>
+      Effect.gen(function* () {
+        const token = yield* Server.signedIn
+        const port = yield* portOf
+        const spellings = ["/api/v1/session", "/api/v1/%73ession", "/api/v1/setup", "/api/v1/session?x=1"]
+        const slow = spellings.map((path) =>
+          raw(
+            port,
+            [
+              `POST ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer x\r\ncontent-type: application/json\r\n` +
+                "content-length: 20\r\nconnection: close\r\n\r\n",
+              ...Array.from({ length: 20 }, () => " ")
+            ],
+            50
+          )
+        )
+        yield* Effect.sleep("300 millis")
+        const own = yield* Effect.replicateEffect(ask("GET /api/v1/session", { token }), 4, {
+          concurrency: "unbounded"
+        })
+        const answers = yield* Effect.promise(() => Promise.all(slow))
+        for (const answer of own) assert.strictEqual(answer.status, 200, answer.text)
+        assert.strictEqual(answers.filter((answer) => answer.startsWith("HTTP/1.1 503 ")).length, 2, answers.join("\n"))
+        assert.strictEqual(answers.filter((answer) => answer.startsWith("HTTP/1.1 400 ")).length, 2)
+      })
+    )
   }
 )
 
