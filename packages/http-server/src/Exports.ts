@@ -4,7 +4,7 @@
  * and one that stands still is cut off.
  */
 import { Export, Problem } from "@vpnmgr/api"
-import { type AuditLog, Instant } from "@vpnmgr/core"
+import { Actor, type AuditLog, Instant } from "@vpnmgr/core"
 import { Cause, Clock, Context, Effect, Fiber, Layer, Option, Schema, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Csv from "./Csv.ts"
@@ -14,6 +14,7 @@ import { Policy } from "./Policy.ts"
 const pageSize = 500
 
 const full = new Problem.TooMany({ detail: "Too many exports run already", retry_after: 30 })
+const crowded = new Problem.TooMany({ detail: "Too many exports of yours run already", retry_after: 30 })
 
 const json = Schema.Record(Schema.String, Schema.Json)
 
@@ -76,20 +77,25 @@ export class Exports extends Context.Service<
      */
     readonly answer: <A, Position, E, R>(
       exported: Exported<A, Position, E, R>
-    ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E | Problem.TooMany, R | Scope.Scope>
+    ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E | Problem.TooMany, R | Actor.Actor | Scope.Scope>
   }
 >()("@vpnmgr/http-server/Exports") {
   static readonly layer = Layer.effect(
     Exports,
     Effect.gen(function* () {
-      const { exports, exportIdle } = yield* Policy
-      let running = 0
-      const enter = Effect.suspend(() => {
-        if (running >= exports) return Effect.fail(full)
-        running++
-        return Effect.void
+      const { exports, exportIdle, exportsOfPerson } = yield* Policy
+      /** Whose they are: of somebody who acts for another, its own. */
+      const running: Array<string> = []
+      const enter = Effect.flatMap(Actor.Actor, ({ by, id }) => {
+        const who = by ?? id
+        if (running.length >= exports) return Effect.fail(full)
+        if (running.filter((each) => each === who).length >= exportsOfPerson) return Effect.fail(crowded)
+        running.push(who)
+        return Effect.succeed(who)
       })
-      const place = Effect.acquireRelease(enter, () => Effect.sync(() => void running--))
+      const place = Effect.acquireRelease(enter, (who) =>
+        Effect.sync(() => void running.splice(running.indexOf(who), 1))
+      )
 
       /** Ends the stream's reader when nothing has left for too long, also while it waits for its client. */
       const watched = Effect.fnUntraced(function* <E, R>(stream: Stream.Stream<Uint8Array, E, R>) {

@@ -22,8 +22,9 @@ export interface Policy {
   readonly pollsOfNode: number
   /** How long a session lasts since it was opened or renewed, and since it was opened at most, milliseconds. */
   readonly session: Sessions.Span
-  /** Exports that may run at once. */
+  /** Exports that may run at once, and of these, of one person. */
   readonly exports: number
+  readonly exportsOfPerson: number
   /** How long an export may stand still, for whatever reason, before it is cut off, milliseconds. */
   readonly exportIdle: number
   /** Passwords hashed at once; each takes 19 MiB and some 30 ms. */
@@ -55,6 +56,7 @@ export const Policy = Context.Reference<Policy>("@vpnmgr/http-server/Policy", {
     pollsOfNode: 8,
     session: { lifetime: 3_600_000, maximum: 7 * 86_400_000 },
     exports: 4,
+    exportsOfPerson: 2,
     exportIdle: 60_000,
     hashes: 2,
     waitingHashes: 64,

@@ -265,6 +265,33 @@ layer(Server.layer({ local: false }, endless), { excludeTestServices: true })(
   }
 )
 
+layer(Server.layer({ local: false }, endless, { exports: 3, exportsOfPerson: 2 }), { excludeTestServices: true })(
+  "Exports of one person",
+  (it) => {
+    it.effect("leave a place to others", () =>
+      Effect.gen(function* () {
+        const token = yield* Server.signedIn
+        const body = { username: "grace", password: "a long password" }
+        yield* ask("POST /api/v1/users", { token, body: { ...body, role: "superuser" } })
+        const { json } = yield* ask("POST /api/v1/session", { body })
+        const other = json["token"] as string
+        const path = "/api/v1/audit/export"
+        const own = [yield* begun(path, token), yield* begun(path, token), yield* begun(path, token)]
+        const others = [yield* begun(path, other), yield* begun(path, other)]
+        assert.deepStrictEqual(
+          [...own, ...others].map(({ statusCode }) => statusCode),
+          [200, 200, 429, 200, 429]
+        )
+        for (const response of [...own, ...others]) response.destroy()
+        yield* Effect.sleep("300 millis")
+        const again = yield* begun(path, token)
+        assert.strictEqual(again.statusCode, 200, "control: a place is given back")
+        again.destroy()
+      })
+    )
+  }
+)
+
 describe("A cell of CSV", () => {
   it("is what RFC 4180 says, with numbers as they are", () => {
     assert.strictEqual(
