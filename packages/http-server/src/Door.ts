@@ -30,7 +30,7 @@ export const objection = ({ headers, url }: HttpServerRequest.HttpServerRequest)
 
 const crowded = Refusal.unavailable("Too many requests are being answered")
 
-/** Polls wait without work; they are counted where they wait. */
+/** Polls wait without work; they are counted on their own, in `LongPolls`. */
 const isPoll = (url: string) => url.startsWith("/node/v1/state")
 
 /** Where only somebody who is signed in gets further than the door: other addresses are open to whoever asks. */

@@ -1,4 +1,7 @@
-/** Bounds the polls that wait at once, of one node and in all, and ends them all when the server stops. */
+/**
+ * Bounds the polls at once, of one node and in all, and ends them all when the server stops. One that does not wait is
+ * counted, too: the door counts no poll, and a whole state is the largest answer there is.
+ */
 import { Problem } from "@vpnmgr/api"
 import { Context, Deferred, Effect, Layer } from "effect"
 import { Policy } from "./Policy.ts"

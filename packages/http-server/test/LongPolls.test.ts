@@ -1,7 +1,11 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { NodeStates } from "@vpnmgr/core"
 import { Effect, Fiber, Layer } from "effect"
 import { LongPolls } from "../src/LongPolls.ts"
 import { Policy } from "../src/Policy.ts"
+import * as Server from "./Server.ts"
+
+const { ask } = Server
 
 const bounded = LongPolls.layer.pipe(
   Layer.provide(
@@ -47,3 +51,28 @@ describe("LongPolls", () => {
     }).pipe(Effect.provide(bounded))
   )
 })
+
+const slow = Layer.succeed(NodeStates.NodeStates, {
+  poll: () => Effect.as(Effect.sleep("700 millis"), null)
+})
+
+layer(Server.layer({ local: false }, slow, { pollsOfNode: 2, polls: 5 }), { excludeTestServices: true })(
+  "Polls of a node",
+  (it) => {
+    it.effect("are bounded whether they wait or not", () =>
+      Effect.gen(function* () {
+        const token = yield* Server.signedIn
+        const node = yield* ask("POST /api/v1/nodes", { token, body: {} })
+        const { json } = yield* ask(`POST /api/v1/nodes/${node.json["id"]}/tokens`, { token })
+        const agent = { token: json["key"] as string, headers: { "vpnmgr-protocol": "1.0" } }
+        for (const query of ["", "?wait=0", "?wait=5"]) {
+          const answers = yield* Effect.replicateEffect(ask(`GET /node/v1/state${query}`, agent), 4, {
+            concurrency: "unbounded"
+          })
+          const statuses = answers.map(({ status }) => status).sort()
+          assert.deepStrictEqual(statuses, [204, 204, 429, 429], query)
+        }
+      })
+    )
+  }
+)

@@ -55,7 +55,7 @@ export const layer = HttpApiBuilder.group(
             Effect.catchTag("TokenRevoked", () => Effect.fail(revoked)),
             Refusal.storeOnly
           )
-          const state = yield* wait === 0 ? poll : longPolls.wait(origin.nodeId, poll)
+          const state = yield* longPolls.wait(origin.nodeId, poll)
           yield* Metric.update(state === null ? unchanged : answered, 1)
           return state
         })
