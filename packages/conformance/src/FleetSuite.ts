@@ -94,6 +94,27 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
+    it.effect("collects nothing to tell a node that is gone", () =>
+      Effect.gen(function* () {
+        const inventory = yield* InventoryStore.InventoryStore
+        const nodeStates = yield* NodeStateStore.NodeStateStore
+        const [gone, other] = [yield* aNode(), yield* aNode()]
+        const [deleted, stays] = [yield* anInbound(gone.id), yield* anInbound(other.id)]
+        const { credential, id } = yield* aSubscription({ inboundIds: [deleted.id, stays.id] })
+        const told = Effect.fnUntraced(function* () {
+          yield* nodeStates.markSubscriptions([id])
+          yield* nodeStates.markCredential(credential, id)
+          const nodes = (yield* nodeStates.assign).map(({ nodeId }) => nodeId)
+          return [gone.id, other.id].map((nodeId) => nodes.includes(nodeId))
+        })
+        assert.deepStrictEqual(yield* told(), [true, true])
+        yield* inventory.deleteInbound(deleted.id, noon + hour)
+        assert.deepStrictEqual(yield* told(), [true, true])
+        yield* inventory.deleteNode(gone.id, noon + hour)
+        assert.deepStrictEqual(yield* told(), [false, true])
+      })
+    )
+
     it.effect("ends an inbound: nobody is linked to it, its port is free, and late bytes still count", () =>
       Effect.gen(function* () {
         const inventory = yield* InventoryStore.InventoryStore

@@ -39,10 +39,14 @@ export const layer: Layer.Layer<
     const roster = makeRoster(sql, yield* Vault.Vault)
     const atomic = PgTransaction.make(sql)
 
-    /** Adds marks, and says on commit that there are some, and what changed. `items` selects (node_id, kind, ref). */
+    /**
+     * Adds marks, and says on commit that there are some, and what changed. `items` selects (node_id, kind, ref); those of
+     * deleted nodes are left out, or every change would pay for each node there ever was.
+     */
     const mark = (items: Statement.Fragment, ...changes: ReadonlyArray<NodeStateStore.Changed>) =>
       written(sql`WITH marked AS (
           INSERT INTO node_dirty (node_id, kind, ref) SELECT DISTINCT node_id, kind, ref FROM (${items}) AS item (node_id, kind, ref)
+          WHERE NOT EXISTS (SELECT FROM node n WHERE n.id = item.node_id AND n.deleted_at IS NOT NULL)
           RETURNING ref)
         SELECT pg_notify(${listener.channel}, ${Listener.dirtyPayload}) WHERE EXISTS (SELECT FROM marked)
         UNION ALL

@@ -22,9 +22,10 @@ export const servedRevision = (tables: Readonly<Tables>, nodeId: string): number
     : null
 }
 
-/** Marks items of nodes. */
+/** Marks items of nodes; those that are deleted are told nothing. */
 export const mark = (tables: Tables, nodeIds: Iterable<string>, keys: ReadonlyArray<string>): void => {
   for (const nodeId of new Set(nodeIds)) {
+    if (find(tables.nodes, nodeId)?.isDeleted === true) continue
     const items = find(tables.nodeItems, nodeId) ?? fresh
     tables.nodeItems = HashMap.set(tables.nodeItems, nodeId, { ...items, dirty: new Set([...items.dirty, ...keys]) })
   }
