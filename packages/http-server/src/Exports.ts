@@ -3,8 +3,8 @@
  * has left: no transaction outlasts it, and memory holds one page whatever there is to export. A few may run at once,
  * and one that stands still is cut off.
  */
-import { Export, Problem } from "@vpnmgr/api"
-import { Actor, type AuditLog, Instant } from "@vpnmgr/core"
+import { Access, Export, Problem } from "@vpnmgr/api"
+import { Actor, type AuditLog, Instant, UserStore } from "@vpnmgr/core"
 import { Cause, Clock, Context, Effect, Fiber, Layer, Option, Schema, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Csv from "./Csv.ts"
@@ -15,6 +15,8 @@ const pageSize = 500
 
 const full = new Problem.TooMany({ detail: "Too many exports run already", retry_after: 30 })
 const crowded = new Problem.TooMany({ detail: "Too many exports of yours run already", retry_after: 30 })
+
+const signedOut = new Problem.Unauthorized({ detail: "Whoever asked is signed out, or of another role" })
 
 const json = Schema.Record(Schema.String, Schema.Json)
 
@@ -73,17 +75,22 @@ export class Exports extends Context.Service<
   {
     /**
      * Answers with the whole list. The first page is read before, so that what goes wrong then is answered as a problem;
-     * what goes wrong later aborts the connection.
+     * what goes wrong later aborts the connection, as does whatever signs its reader out or takes its role.
      */
     readonly answer: <A, Position, E, R>(
       exported: Exported<A, Position, E, R>
-    ) => Effect.Effect<HttpServerResponse.HttpServerResponse, E | Problem.TooMany, R | Actor.Actor | Scope.Scope>
+    ) => Effect.Effect<
+      HttpServerResponse.HttpServerResponse,
+      E | Problem.TooMany,
+      R | Actor.Actor | Access.CurrentSession | Scope.Scope
+    >
   }
 >()("@vpnmgr/http-server/Exports") {
   static readonly layer = Layer.effect(
     Exports,
     Effect.gen(function* () {
       const { exports, exportIdle, exportsOfPerson } = yield* Policy
+      const users = yield* UserStore.UserStore
       /** Whose they are: of somebody who acts for another, its own. */
       const running: Array<string> = []
       const enter = Effect.flatMap(Actor.Actor, ({ by, id }) => {
@@ -96,6 +103,17 @@ export class Exports extends Context.Service<
       const place = Effect.acquireRelease(enter, (who) =>
         Effect.sync(() => void running.splice(running.indexOf(who), 1))
       )
+
+      /** What a request may do is asked once; an export outlasts the answer, so again before each later page. */
+      const stillAllowed = Effect.gen(function* () {
+        const { by, id: actorId, role } = yield* Actor.Actor
+        const { id } = yield* Access.CurrentSession
+        if (id === null) return
+        const session = yield* users.session(id)
+        const user = yield* users.user(by ?? actorId)
+        const isAllowed = user !== null && !user.isDisabled && user.role === (by === undefined ? role : "superuser")
+        if (!isAllowed || (session !== null && session.revokedAt !== null)) return yield* signedOut
+      })
 
       /** Ends the stream's reader when nothing has left for too long, also while it waits for its client. */
       const watched = Effect.fnUntraced(function* <E, R>(stream: Stream.Stream<Uint8Array, E, R>) {
@@ -128,7 +146,7 @@ export class Exports extends Context.Service<
           read
         }: Exported<A, Position, E, R>) {
           yield* place
-          const context = yield* Effect.context<R>()
+          const context = yield* Effect.context<R | Actor.Actor | Access.CurrentSession>()
           const { header, lines } = encoder(item, format)
           const bytes = new TextEncoder()
           const first = yield* read(null, pageSize)
@@ -136,7 +154,10 @@ export class Exports extends Context.Service<
             first.next === null
               ? Stream.empty
               : Stream.paginate(first.next, (after: Position) =>
-                  Effect.map(read(after, pageSize), ({ items, next }) => [[items], Option.fromNullishOr(next)] as const)
+                  Effect.map(
+                    Effect.andThen(stillAllowed, read(after, pageSize)),
+                    ({ items, next }) => [[items], Option.fromNullishOr(next)] as const
+                  )
                 )
           const head = bytes.encode(header + lines(first.items))
           const body = Stream.concat(

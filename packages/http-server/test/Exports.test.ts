@@ -292,6 +292,53 @@ layer(Server.layer({ local: false }, endless, { exports: 3, exportsOfPerson: 2 }
   }
 )
 
+/** Reads an export for as long as it comes, so long at most: whether it was cut off. */
+const wasCutOff = (response: IncomingMessage, longest: number) =>
+  Effect.callback<boolean>((resume) => {
+    const timer = setTimeout(() => {
+      response.destroy()
+      resume(Effect.succeed(false))
+    }, longest)
+    response.on("close", () => {
+      clearTimeout(timer)
+      resume(Effect.succeed(!response.complete))
+    })
+    response.resume()
+  })
+
+layer(Server.layer({ local: false }, endless, { exports: 10, exportIdle: 20_000 }), { excludeTestServices: true })(
+  "An export of somebody",
+  (it) => {
+    it.effect(
+      "who is signed out, disabled or of another role meanwhile is cut off",
+      () =>
+        Effect.gen(function* () {
+          const token = yield* Server.signedIn
+          const begins = Effect.fnUntraced(function* (username: string) {
+            const body = { username, password: "a long password" }
+            const { id } = (yield* ask("POST /api/v1/users", { token, body: { ...body, role: "superuser" } })).json
+            const session = (yield* ask("POST /api/v1/session", { body })).json["token"] as string
+            const response = yield* begun("/api/v1/audit/export", session)
+            assert.strictEqual(response.statusCode, 200)
+            return { id: id as string, token: session, response }
+          })
+          const [out, disabled, demoted, stays] = [
+            yield* begins("out"),
+            yield* begins("disabled"),
+            yield* begins("demoted"),
+            yield* begins("stays")
+          ]
+          yield* ask("DELETE /api/v1/session", { token: out.token })
+          yield* ask(`PATCH /api/v1/users/${disabled.id}`, { token, body: { is_disabled: true } })
+          yield* ask(`PATCH /api/v1/users/${demoted.id}`, { token, body: { role: "operator" } })
+          const isCutOff = yield* Effect.forEach([out, disabled, demoted], ({ response }) => wasCutOff(response, 3000))
+          assert.deepStrictEqual([...isCutOff, yield* wasCutOff(stays.response, 1000)], [true, true, true, false])
+        }),
+      20_000
+    )
+  }
+)
+
 describe("A cell of CSV", () => {
   it("is what RFC 4180 says, with numbers as they are", () => {
     assert.strictEqual(
