@@ -264,6 +264,7 @@ TABLE report_conflict
   batch jsonb NOT NULL
   reason text NOT NULL DEFAULT 'conflict'::text
   CONSTRAINT report_conflict_pkey PRIMARY KEY (id)
+  CREATE UNIQUE INDEX report_conflict_batch_idx ON report_conflict USING btree (node_id, spool, seq, digest)
   CREATE INDEX report_conflict_node_idx ON report_conflict USING btree (node_id, id)
 
 TABLE report_key

@@ -63,8 +63,10 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const forged = { ...sent, digest: "other" }
         assert.strictEqual((yield* report(forged)).admission, "conflict")
         const { spool, seq, to, entries } = sent
-        yield* usage.setAside(keyOf(forged), { spool, seq, from: to, to, entries }, "conflict")
-        yield* usage.setAside(keyOf(forged), { spool, seq, from: to, to, entries }, "conflict")
+        const batch = { spool, seq, from: to, to, entries }
+        assert.isTrue(yield* usage.setAside(keyOf(forged), batch, "conflict"))
+        assert.isFalse(yield* usage.setAside(keyOf(forged), batch, "conflict"), "kept once, however often it comes")
+        assert.isTrue(yield* usage.setAside(keyOf({ ...forged, digest: "a third" }), batch, "conflict"))
         assert.strictEqual((yield* report(sent)).admission, "replay")
         assert.strictEqual(yield* used, 5000n)
       })

@@ -122,13 +122,14 @@ export class Enforcer extends Context.Service<
         const { from, to, shift } = TrafficReport.interval(report, key.receivedAt)
         const admission = yield* usage.admit(key)
         if (admission === "conflict" || admission === "rewound") {
-          yield* usage.setAside(key, batch, admission)
-          yield* Audit.record({
-            action: `report.${admission}`,
-            targetType: "node",
-            targetId: origin.nodeId,
-            meta: { spool: batch.spool, seq: batch.seq }
-          })
+          const isFirst = yield* usage.setAside(key, batch, admission)
+          if (isFirst)
+            yield* Audit.record({
+              action: `report.${admission}`,
+              targetType: "node",
+              targetId: origin.nodeId,
+              meta: { spool: batch.spool, seq: batch.seq }
+            })
         }
         if (admission !== "new" && !broken("idempotency")) return { admission, entries: 0, quarantined: [] }
         const facts = yield* usage.facts(origin.nodeId, batch, to)

@@ -64,12 +64,12 @@ export class UsageStore extends Context.Service<
   {
     /**
      * Claims the batch's key. Whoever comes second waits for the first to commit or roll back. A seq below what the
-     * spool once named as its lowest is rewound. When new: remembers the spool's newest seq, prunes keys below `lowest`, marks the node as seen, and as cloned when another spool of the same
-     * token reported within the last 60 s.
+     * spool once named as its lowest is rewound. When new: remembers the spool's newest seq, prunes keys below `lowest`,
+     * marks the node as seen, and as cloned when another spool of the same token reported within the last 60 s.
      */
     readonly admit: (key: BatchKey) => Effect.Effect<Admission, StoreError>
-    /** Keeps a batch that is not counted whole, for a person to look at. */
-    readonly setAside: (key: BatchKey, batch: Batch, reason: AsideReason) => Effect.Effect<void, StoreError>
+    /** Keeps a batch that is not counted whole, for a person to look at; answers whether it was not kept already. */
+    readonly setAside: (key: BatchKey, batch: Batch, reason: AsideReason) => Effect.Effect<boolean, StoreError>
     /**
      * Reads what is known of everything the batch names, in a fixed number of statements. Locks the buckets of the
      * subscriptions it adds to, by id, for update; their owners' buckets and the inbounds only against change, so that
@@ -102,7 +102,8 @@ export class UsageStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<UsageSum>, StoreError>
     /**
      * Drops raw reports older than `before` by whole days, and keys of spools silent since then but the newest of each:
-     * its acknowledgement may have been lost. Usage stays.
+     * its acknowledgement may have been lost. So go batches set aside and entries of the quarantine that somebody applied
+     * or dismissed. Usage and open entries stay.
      */
     readonly retain: (before: Instant) => Effect.Effect<void, StoreError>
   }

@@ -14,6 +14,7 @@ import { statements as fleet } from "./migrations/0008_fleet.ts"
 import { statements as records } from "./migrations/0009_records.ts"
 import { statements as manners } from "./migrations/0010_manners.ts"
 import { statements as peopleSearch } from "./migrations/0016_people_search.ts"
+import { statements as batchesSetAside } from "./migrations/0017_batches_set_aside.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
@@ -26,7 +27,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0008_fleet": fleet,
   "0009_records": records,
   "0010_manners": manners,
-  "0016_people_search": peopleSearch
+  "0016_people_search": peopleSearch,
+  "0017_batches_set_aside": batchesSetAside
 }
 
 const table = "migration"

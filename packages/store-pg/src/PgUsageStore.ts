@@ -89,9 +89,12 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
     ) {
       const id = Id.v7(key.receivedAt, crypto.getRandomValues(new Uint8Array(10)))
       const text = yield* Effect.orDie(encodeBatch(batch))
-      yield* stored(sql`INSERT INTO report_conflict (id, node_id, token_id, spool, seq, digest, received_at, batch, reason)
+      const rows =
+        yield* stored(sql`INSERT INTO report_conflict (id, node_id, token_id, spool, seq, digest, received_at, batch, reason)
         VALUES (${id}, ${key.nodeId}, ${key.tokenId}, ${key.spool}, ${BigInt(key.seq)}, ${key.digest},
-          ${at(sql, key.receivedAt)}, ${text}::text::jsonb, ${reason})`)
+          ${at(sql, key.receivedAt)}, ${text}::text::jsonb, ${reason})
+        ON CONFLICT (node_id, spool, seq, digest) DO NOTHING RETURNING 1`)
+      return rows.length > 0
     })
 
     const touched: Service["touched"] = Effect.fn("PgUsageStore.touched")(function* ({ current, ownerCurrent }) {
@@ -126,6 +129,12 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
           RETURNING node_id, spool, last_seq)
         DELETE FROM report_key k USING silent s WHERE k.node_id = s.node_id AND k.spool = s.spool AND k.seq < s.last_seq`)
 
+    const letGo = (before: Instant.Instant) =>
+      Effect.andThen(
+        written(sql`DELETE FROM report_conflict WHERE id < ${Id.lowest(before)}::uuid`),
+        written(sql`DELETE FROM quarantine WHERE state <> 'open' AND id < ${Id.lowest(before)}::uuid`)
+      )
+
     return UsageStore.UsageStore.of({
       admit: (key) => atomic(admit(key)),
       setAside,
@@ -139,6 +148,7 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
           yield* stored(partitions.drop(before))
           yield* stored(partitions.makeAhead(yield* Instant.now))
           yield* forget(before)
+          yield* letGo(before)
         })
     })
   })

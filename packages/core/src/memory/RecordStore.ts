@@ -79,19 +79,28 @@ export const keepUse = (tables: Tables, { key, from, to, settlement }: Recording
   }
 }
 
-/** Keeps a batch whose number was used before. */
-export const keepConflict = (tables: Tables, key: BatchKey, batch: Batch, reason: AsideReason): void => {
+/** Keeps a batch whose number was used before; answers whether it was not kept already. */
+export const keepConflict = (tables: Tables, key: BatchKey, batch: Batch, reason: AsideReason): boolean => {
   const { nodeId, tokenId, spool, seq, digest, receivedAt } = key
+  const isKept = (other: ConflictBatch) =>
+    other.nodeId === nodeId && other.spool === spool && other.seq === seq && other.digest === digest
+  if (HashMap.some(tables.conflicts, isKept)) return false
   const { from, to, entries } = batch
   const id = numbered(tables, receivedAt)
   const conflict: ConflictBatch = { id, nodeId, tokenId, spool, seq, digest, reason, receivedAt, from, to, entries }
   tables.conflicts = HashMap.set(tables.conflicts, id, conflict)
+  return true
 }
 
-/** Drops raw reports of days before that of `before`. */
+/** Drops raw reports of days before that of `before`, batches set aside and what was resolved of the quarantine. */
 export const dropReports = (tables: Tables, before: Instant): void => {
   const edge = Math.floor(before / day) * day
   tables.reports = HashMap.filter(tables.reports, ({ receivedAt }) => receivedAt >= edge)
+  tables.conflicts = HashMap.filter(tables.conflicts, ({ receivedAt }) => receivedAt >= before)
+  tables.quarantine = HashMap.filter(
+    tables.quarantine,
+    ({ entry }) => entry.state === "open" || entry.receivedAt >= before
+  )
 }
 
 export const layer = Layer.effect(
