@@ -215,19 +215,21 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
       const old = "SELECT seq FROM batch WHERE state = 'refused' ORDER BY seq DESC LIMIT -1 OFFSET ?"
       db.prepare(`DELETE FROM entry WHERE seq IN (${old})`).run(keptAside)
       db.prepare(`DELETE FROM batch WHERE seq IN (${old})`).run(keptAside)
-      if (state === "refused") version++
+      if (state === "acknowledged") return
+      if (isUndrawn || Origin.of(db, seq) === "before") Origin.cutOtherwise(db)
+      version++
     })
 
   const acknowledge = (seq: number) =>
     change(() => {
       db.prepare("UPDATE batch SET state = 'acknowledged' WHERE seq = ? AND state = 'sent'").run(seq)
-      Origin.settle(db)
+      Origin.settle(db, seq)
     })
 
   const rename = Effect.andThen(
     change(() => {
       id = File.rename(db, id)
-      Origin.settle(db)
+      Origin.erase(db)
       version++
     }),
     attempt(() => File.mark(planeDirectory, id))
@@ -290,7 +292,11 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
     isRemade: attempt(isRemade),
     startFromZero,
     book,
-    seal: (at) => change(() => Batches.sealOrBeat(db, intervalTo(at))),
+    seal: (at) =>
+      change(() => {
+        Batches.sealOrBeat(db, intervalTo(at))
+        if (isUndrawn) Origin.pass(db)
+      }),
     next,
     acknowledge,
     concede: (seq) => settle(seq, "acknowledged"),
