@@ -22,7 +22,8 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string> | typeof everythi
   "http-server": ["api", "core"],
   "node-agent": ["core"],
   cli: everything,
-  proof: everything
+  proof: everything,
+  bench: everything
 }
 
 const coreLibraries = ["effect", "temporal-polyfill", "@noble/ciphers", "@noble/curves", "@noble/hashes"]
