@@ -1,23 +1,12 @@
 /** Lists of subscriptions: all, an inbound's, and an export of either's kind. */
 import type { Subscriptions } from "@vpnmgr/api"
-import type { SubscriptionList } from "@vpnmgr/core"
+import { SubscriptionList } from "@vpnmgr/core"
 import { Flag } from "effect/cli"
 import { both } from "../client/Answer.ts"
 import * as Show from "../output/Show.ts"
 import type { Column } from "../output/Table.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Verb from "./Verb.ts"
-
-const sorts = [
-  "id",
-  "-id",
-  "title",
-  "-title",
-  "created_at",
-  "-created_at",
-  "expires_at",
-  "-expires_at"
-] as const satisfies ReadonlyArray<SubscriptionList.Sort>
 
 /** What narrows and sorts a list, and an export of it. */
 const filters = {
@@ -29,7 +18,7 @@ const filters = {
   node: Inputs.optionalReference("node", "Only linked to an inbound of this node"),
   expiresBefore: Inputs.moment("expires-before", "Only what ends before"),
   search: Inputs.text("search", "text", "Only with this in the title or the description, or at the id's beginning"),
-  sort: Inputs.oneOf("sort", sorts, "By what; - before it descends, written --sort=-title")
+  sort: Inputs.oneOf("sort", SubscriptionList.Sort.literals, "By what; - before it descends, written --sort=-title")
 }
 
 interface Filters {
