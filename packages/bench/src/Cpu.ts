@@ -39,9 +39,15 @@ export const used = (root: number): number => {
   return (found.own + found.waited + below(root)) * tick
 }
 
-/** Resident memory of one process now, MB (10⁶ bytes). */
-export const resident = (pid: number): number => {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))
+/** A line of the kernel's account of a process's memory, MB (10⁶ bytes). */
+const memoryOf = (pid: number, name: "VmRSS" | "VmHWM"): number => {
+  const match = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))
   if (match === null) throw new Error(`process ${pid} has no resident memory`)
   return (Number(match[1]) * 1024) / 1e6
 }
+
+/** Resident memory of one process now, MB. */
+export const resident = (pid: number): number => memoryOf(pid, "VmRSS")
+
+/** The most that was ever resident of one process, MB. */
+export const mostResident = (pid: number): number => memoryOf(pid, "VmHWM")

@@ -13,6 +13,8 @@ export interface Site {
   readonly subscriptions: number
   readonly server: Server.Server
   readonly sql: Sql.Sql
+  /** The API, signed in as the superuser. */
+  readonly api: Api.Api
   /** The key of the node that has three of the inbounds, and the refs of these. */
   readonly node: { readonly key: string; readonly inbounds: ReadonlyArray<number> }
   /** A config, as every seeded subscription's: they have one size. */
@@ -104,6 +106,7 @@ export const open = async ({ directory, postgres, subscriptions }: Options): Pro
     subscriptions,
     server,
     sql,
+    api,
     node: { key: node.key, inbounds: refs.map(Number) },
     config,
     behind,

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The executable. Everything else is loaded once the Node it runs on is known to do. */
 import { enableCompileCache } from "node:module"
+import * as Heap from "./Heap.ts"
 
 const wanted = [22, 19] as const
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
@@ -10,6 +11,8 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
   console.error("vpnmgr: In the repository, `npx vpnmgr` brings its own.")
   process.exit(1)
 }
+
+Heap.bound(process.argv.slice(2))
 
 /** Whoever reads may stop reading, as `head` does: then there is nothing more to do. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))

@@ -17,9 +17,21 @@ const problemPages = HttpRouter.use((router) =>
   )
 )
 
-/** `/docs`, `/docs/problems/{code}` and `/metrics`; the script of the reference is in the page, from no other server. */
+/**
+ * The reference, whose script is in the page, from no other server. The script is loaded and the page made when somebody
+ * asks for it: 9.5 MB of a server's memory, and most servers are never asked (decision 31).
+ */
+const reference = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const page = HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } })
+    const made = yield* Effect.cached(HttpRouter.toHttpEffect(page))
+    yield* router.add("GET", "/docs", Effect.orDie(Effect.flatten(made)))
+  })
+)
+
+/** `/docs`, `/docs/problems/{code}` and `/metrics`. */
 export const layer = Layer.mergeAll(
-  HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
+  reference,
   PrometheusMetrics.layerHttp({ path: "/metrics", prefix: "vpnmgr" }),
   problemPages
 )

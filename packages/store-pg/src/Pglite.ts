@@ -4,7 +4,7 @@
  * PGlite has one connection. A transaction holds it until it ends, and a plain statement waits for it, so that none
  * lands inside another fiber's transaction.
  */
-import { PGlite } from "@electric-sql/pglite"
+import type { PGlite } from "@electric-sql/pglite"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, type Scope, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
@@ -82,7 +82,10 @@ const make = Effect.fnUntraced(function* ({
 > {
   const db = yield* Effect.acquireRelease(
     Effect.tryPromise({
-      try: () => PGlite.create({ ...(dataDir === undefined ? {} : { dataDir }), relaxedDurability: false }),
+      try: async () => {
+        const { PGlite } = await import("@electric-sql/pglite")
+        return PGlite.create({ ...(dataDir === undefined ? {} : { dataDir }), relaxedDurability: false })
+      },
       catch: failure("connect")
     }),
     (db) => Effect.promise(() => db.close())

@@ -3,7 +3,6 @@ import { ControlPlane, Grain, Spares, Subscriptions } from "@vpnmgr/core"
 import type { Transaction, Vault } from "@vpnmgr/core"
 import { HttpServer, Policy } from "@vpnmgr/http-server"
 import type { Stores } from "@vpnmgr/store-pg"
-import { NunjucksTemplate } from "@vpnmgr/template-nunjucks"
 import { Effect, Layer } from "effect"
 import { failed } from "../Failed.ts"
 import type { Failed } from "../Failed.ts"
@@ -15,9 +14,12 @@ import * as Store from "./Store.ts"
 const template = ({ configTemplate }: ServerSettings): Layer.Layer<never, Failed> =>
   configTemplate === null
     ? Layer.empty
-    : NunjucksTemplate.layer(configTemplate).pipe(
-        Layer.catch(({ detail }) => Layer.effectDiscard(failed(`config_template: ${detail}`)))
-      )
+    : Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("@vpnmgr/template-nunjucks")),
+          ({ NunjucksTemplate }) => NunjucksTemplate.layer(configTemplate)
+        )
+      ).pipe(Layer.catch(({ detail }) => Layer.effectDiscard(failed(`config_template: ${detail}`))))
 
 const policies = (settings: ServerSettings) =>
   Layer.mergeAll(
