@@ -68,17 +68,17 @@ export const make = async (site: Site): Promise<Mixture> => {
     signIns: () => Api.make(site.server.url).signIn(operator.username, operator.password)
   }
   const during: Mixture["during"] = async (work) => {
-    let isOver = false
+    const over = new AbortController()
     const done: Done = { reports: 0, pages: 0, signIns: 0 }
     const going = (Object.keys(kinds) as Array<keyof Done>).map(async (kind) => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const next = sleep(pace[kind])
         await kinds[kind]()
         done[kind]++
         await next
       }
     })
-    const [answer] = await Promise.all([work.finally(() => (isOver = true)), ...going])
+    const [answer] = await Promise.all([work.finally(() => over.abort()), ...going])
     const lacking = Object.entries(done).find(([, count]) => count === 0)
     if (lacking !== undefined) throw new Error(`there were no ${lacking[0]} in the mixture`)
     return [answer, done]
