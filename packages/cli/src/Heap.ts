@@ -1,6 +1,6 @@
 /**
- * How much memory a daemon holds for garbage. Node takes three young generations of 16 MiB and lets the old one grow to
- * four times what is alive, as if the machine were its own; a server that holds 30 MB ends at 400. Decision 31 has what
+ * How much memory a daemon holds for garbage. Node takes young generations of 32 MiB and lets the old one grow to four
+ * times what is alive, as if the machine were its own; a server that holds 30 MB ends at 400. Decision 31 has what
  * the bounds here save, and what they cost in CPU.
  *
  * The size of the young generation can be said on Node's command line only, so the process becomes Node anew, under its
@@ -10,10 +10,10 @@ import { setFlagsFromString } from "node:v8"
 
 const daemons = new Set(["serve", "agent"])
 
-const young = "--max-semi-space-size=4"
+const young = "--max-semi-space-size=16"
 
-/** A heap of what is alive and a third as much again, not of four times as much. */
-const growth = "--heap-growing-percent=30"
+/** A heap of what is alive and half as much again, not of four times as much. */
+const growth = "--heap-growing-percent=50"
 
 /** glibc: one arena for all of Node's threads, and what was large is given back once it is free. */
 const allocation = {

@@ -20,7 +20,7 @@ const beginnings = async (args: ReadonlyArray<string>, options = "") => {
   return { code, found: found.map(([, pid, execArgv, arenas]) => ({ pid, execArgv, arenas })) }
 }
 
-const bounded = "--max-semi-space-size=4"
+const bounded = "--max-semi-space-size=16"
 
 describe("the heap of a daemon", () => {
   for (const daemon of ["serve", "agent"])
@@ -35,7 +35,7 @@ describe("the heap of a daemon", () => {
     })
 
   it("is as large as whoever starts it has said", async () => {
-    const { found } = await beginnings(["serve", "--nonsense"], "--max-semi-space-size=16")
+    const { found } = await beginnings(["serve", "--nonsense"], "--max-semi-space-size=32")
     assert.lengthOf(found, 1)
   })
 
