@@ -13,7 +13,7 @@ export interface Job {
   readonly seconds: number
   /**
    * Requests a second, evenly spaced, as long as a connection is free. Null: each connection asks as soon as it was
-   * answered (autocannon).
+   * answered.
    */
   readonly rate: number | null
   readonly expect: Expected

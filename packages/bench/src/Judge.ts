@@ -54,7 +54,7 @@ const complaint = (asked: Asked, headers: ReadonlyMap<string, string>, body: str
 }
 
 export interface Judge {
-  readonly see: (asked: Asked, status: number, headers: ReadonlyArray<string>, body: string) => void
+  readonly see: (asked: Asked, status: number, headers: () => ReadonlyArray<string>, body: string) => void
   readonly fail: (why: string) => void
   readonly seen: () => { readonly inspected: number; readonly wrong: number; readonly firstWrong: string | null }
 }
@@ -74,7 +74,7 @@ export const make = ({ length, proxies, status }: Expected): Judge => {
       if (body.length !== length) return fail(`${body.length} bytes instead of ${length} for ${asked.path}`)
       if (proxies === null || count++ % often !== 0) return
       inspected++
-      const why = complaint(asked, named(headers), body, proxies)
+      const why = complaint(asked, named(headers()), body, proxies)
       if (why !== undefined) fail(`${why} for ${asked.path}`)
     },
     fail,

@@ -25,7 +25,7 @@ const headersOf = (body: string, title = titleOf(7)) => [
 
 const verdictOn = (status: number, headers: ReadonlyArray<string>, body: string) => {
   const judge = Judge.make(expected)
-  judge.see(asked, status, headers, body)
+  judge.see(asked, status, () => headers, body)
   return judge.seen()
 }
 
