@@ -1,5 +1,6 @@
 export { StartRefused } from "./Failure.ts"
 export * as Migrations from "./Migrations.ts"
+export * as NodeVault from "./NodeVault.ts"
 export * as PgliteStores from "./PgliteStores.ts"
 export * as PgStores from "./PgStores.ts"
 export type { Stores } from "./Stores.ts"

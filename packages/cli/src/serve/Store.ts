@@ -1,7 +1,7 @@
 /** The stores the settings ask for, opened and migrated: PostgreSQL, or embedded in the data directory. */
-import { SettingStore, Vault } from "@vpnmgr/core"
-import type { Transaction } from "@vpnmgr/core"
-import { PgliteStores, PgStores } from "@vpnmgr/store-pg"
+import { SettingStore } from "@vpnmgr/core"
+import type { Transaction, Vault } from "@vpnmgr/core"
+import { NodeVault, PgliteStores, PgStores } from "@vpnmgr/store-pg"
 import type { Stores } from "@vpnmgr/store-pg"
 import { Effect, Layer } from "effect"
 import type { Redacted } from "effect"
@@ -17,7 +17,7 @@ export const layer = (settings: ServerSettings, key: Redacted.Redacted<Uint8Arra
       ? PgliteStores.layer({ directory: dataDirectory })
       : PgStores.layer({ url: databaseUrl, schema: databaseSchema, maxConnections: databaseConnections })
   return stores.pipe(
-    Layer.provideMerge(Vault.Vault.layer(key)),
+    Layer.provideMerge(NodeVault.layer(key)),
     Layer.catch(({ detail, isHeld }) =>
       Layer.effectContext<Stores | Vault.Vault, Failed, never>(
         isHeld === true ? new Failed({ message: detail, status: 503 }) : failed(detail)
