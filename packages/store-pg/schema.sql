@@ -126,6 +126,7 @@ TABLE inbound
   created_at timestamp with time zone NOT NULL
   updated_at timestamp with time zone NOT NULL
   deleted_at timestamp with time zone
+  version bigint NOT NULL DEFAULT nextval('inbound_version_seq'::regclass)
   CONSTRAINT inbound_pkey PRIMARY KEY (id)
   CONSTRAINT inbound_ref_key UNIQUE (ref)
   CREATE INDEX inbound_active_idx ON inbound USING btree (is_active, id) WHERE (deleted_at IS NULL)
@@ -135,6 +136,8 @@ TABLE inbound
   CREATE INDEX inbound_purpose_idx ON inbound USING btree (purpose, id) WHERE (deleted_at IS NULL)
   CREATE UNIQUE INDEX inbound_tcp_port_key ON inbound USING btree (node_id, port, listen) WHERE ((network = ANY (ARRAY['tcp'::text, 'tcp,udp'::text])) AND (deleted_at IS NULL))
   CREATE UNIQUE INDEX inbound_udp_port_key ON inbound USING btree (node_id, port, listen) WHERE ((network = ANY (ARRAY['udp'::text, 'tcp,udp'::text])) AND (deleted_at IS NULL))
+  CREATE INDEX inbound_version_idx ON inbound USING btree (version)
+  CREATE TRIGGER inbound_version BEFORE UPDATE ON inbound FOR EACH ROW EXECUTE FUNCTION next_inbound_version()
 
 TABLE inbound_multiplier
   inbound_id uuid NOT NULL
@@ -417,6 +420,17 @@ TABLE user_group
   name_key text NOT NULL DEFAULT ''::text
   CONSTRAINT user_group_pkey PRIMARY KEY (id)
   CREATE INDEX user_group_search_idx ON user_group USING gin (search_grams(name_key))
+
+FUNCTION CREATE OR REPLACE FUNCTION next_inbound_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.version = nextval('inbound_version_seq');
+  RETURN NEW;
+END
+$function$
+
 
 FUNCTION CREATE OR REPLACE FUNCTION place_in_day()
  RETURNS trigger

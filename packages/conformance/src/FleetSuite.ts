@@ -5,7 +5,19 @@ import { InventoryStore, NodeStateStore, SubscriptionStore, Transaction } from "
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
-import { aNode, anId, anInbound, aSubscription, entry, hour, inboundOn, noon, report, usedIn } from "./World.ts"
+import {
+  aNode,
+  anId,
+  anInbound,
+  aSubscription,
+  configFacts,
+  entry,
+  hour,
+  inboundOn,
+  noon,
+  report,
+  usedIn
+} from "./World.ts"
 
 const all: AuditLog.Page = { after: null, limit: 10_000 }
 
@@ -130,7 +142,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepStrictEqual((yield* subscriptions.get(id))!.inboundIds, [stays.id])
         assert.deepStrictEqual((yield* subscriptions.get(bystander.id))!.inboundIds, [stays.id])
         assert.deepStrictEqual(
-          (yield* subscriptions.forConfig(link))!.inbounds.map((inbound) => inbound.id),
+          (yield* configFacts(link))!.inbounds.map((inbound) => inbound.id),
           [stays.id]
         )
         assert.deepStrictEqual(yield* inventory.inbounds([gone.id]), [])

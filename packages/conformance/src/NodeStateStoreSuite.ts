@@ -91,7 +91,7 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
           const nodeStates = yield* NodeStateStore.NodeStateStore
           const transaction = yield* Transaction.Transaction
           const { near, ownerId, subscription } = yield* aScene
-          while (!(yield* nodeStates.isListening)) yield* Effect.sleep(20)
+          while (!nodeStates.isListening()) yield* Effect.sleep(20)
           const heard: Array<string> = []
           yield* nodeStates.hearChanges((what) =>
             heard.push(...(what.kind === "everything" ? [what.kind] : what.ids.map((id) => `${what.kind} ${id}`)))
@@ -159,7 +159,7 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
       Effect.gen(function* () {
         const nodeStates = yield* NodeStateStore.NodeStateStore
         const { here, subscription } = yield* aScene
-        assert.isBoolean(yield* nodeStates.isListening)
+        assert.isBoolean(nodeStates.isListening())
         const dirtied = yield* nodeStates.dirtied.pipe(Stream.take(1), Stream.runDrain, Effect.forkChild)
         const told = yield* nodeStates.assigned.pipe(
           Stream.filter((nodeId) => nodeId === here.id),

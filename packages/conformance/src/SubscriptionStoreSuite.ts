@@ -6,13 +6,27 @@ import {
   InventoryStore,
   type SubscriptionList,
   SubscriptionStore,
+  Transaction,
   Usage,
   UsageStore
 } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
-import { aNode, anId, anInbound, aSecret, aSubscription, aUser, draft, entry, hour, noon, report } from "./World.ts"
+import {
+  aNode,
+  anId,
+  anInbound,
+  aSecret,
+  aSubscription,
+  aUser,
+  configFacts,
+  draft,
+  entry,
+  hour,
+  noon,
+  report
+} from "./World.ts"
 
 /** Runs the suite on a store. */
 export const suite = (name: string, stores: StoresLayer): void =>
@@ -62,7 +76,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepInclude(again.reason, { _tag: "AlreadyExists", field: "link" })
         const moved = yield* Effect.flip(subscriptions.update({ ...two, link: one.link }))
         assert.deepInclude(moved.reason, { _tag: "AlreadyExists", field: "link" })
-        assert.strictEqual((yield* subscriptions.forConfig(one.link))?.subscription.id, one.id)
+        assert.strictEqual((yield* configFacts(one.link))?.id, one.id)
       })
     )
 
@@ -93,8 +107,8 @@ export const suite = (name: string, stores: StoresLayer): void =>
         const after = { ...made, title: "new", isSuspended: true, link: `rotated-${made.id}`, updatedAt: noon + hour }
         yield* subscriptions.update({ ...after, inboundIds: [] })
         assert.deepStrictEqual(yield* subscriptions.get(made.id), after)
-        assert.strictEqual(yield* subscriptions.forConfig(made.link), null)
-        assert.strictEqual((yield* subscriptions.forConfig(after.link))?.subscription.id, made.id)
+        assert.strictEqual(yield* configFacts(made.link), null)
+        assert.strictEqual((yield* configFacts(after.link))?.id, made.id)
       })
     )
 
@@ -193,7 +207,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         yield* credentials.retire(made.credential, noon)
         yield* subscriptions.delete(made.id, noon)
         assert.strictEqual(yield* subscriptions.get(made.id), null)
-        assert.strictEqual(yield* subscriptions.forConfig(made.link), null)
+        assert.strictEqual(yield* configFacts(made.link), null)
         assert.deepStrictEqual(yield* subscriptions.list({ ownerId }, { after: null, limit: 10 }), [])
         const late = [entry(made.credential, inbound.ref, 7n)]
         const { settlement } = yield* report({ node, spool: anId(), seq: 1, to: noon, entries: late })
@@ -220,16 +234,71 @@ export const suite = (name: string, stores: StoresLayer): void =>
         yield* subscriptions.update({ ...made, credential: second! })
         const entries = [entry(made.credential, on.ref, 5n, 6n), entry(second!, off.ref, 1n, 2n)]
         yield* report({ node, spool: anId(), seq: 1, to: noon, entries })
-        const facts = (yield* subscriptions.forConfig(made.link))!
+        const facts = (yield* configFacts(made.link))!
         assert.notStrictEqual(credential, second)
         assert.deepStrictEqual(Array.from(facts.credentialSecret), Array.from(secret))
         assert.deepStrictEqual([facts.up, facts.down], [6n, 8n])
-        assert.deepInclude(facts.bucket, { kind: "subscription", id: made.id, maxTraffic: 99n, used: 15_011n })
-        assert.deepInclude(facts.ownerBucket!, { kind: "owner", id: ownerId, used: 15_011n })
+        assert.deepInclude(facts, { id: made.id, ownerId, maxTraffic: 99n, ownExhaustedUntil: null })
         const known = [on, { ...off, isActive: false }]
         assert.deepStrictEqual([...facts.inbounds], known[0]!.id < known[1]!.id ? known : known.reverse())
-        assert.strictEqual((yield* subscriptions.forConfig((yield* aSubscription()).link))!.ownerBucket, null)
-        assert.strictEqual(yield* subscriptions.forConfig("nothing-of-the-kind"), null)
+        assert.strictEqual(yield* configFacts("nothing-of-the-kind"), null)
+      })
+    )
+
+    it.effect("reads what many configs need at once, in the order they were asked for", () =>
+      Effect.gen(function* () {
+        const subscriptions = yield* SubscriptionStore.SubscriptionStore
+        const buckets = yield* BucketStore.BucketStore
+        const ownerId = yield* aUser()
+        const [own, owned, free] = [yield* aSubscription(), yield* aSubscription({ ownerId }), yield* aSubscription()]
+        yield* buckets.flip([
+          { kind: "subscription", id: own.id, exhaustedUntil: noon + hour },
+          { kind: "owner", id: ownerId, exhaustedUntil: noon + 2 * hour }
+        ])
+        const links = [owned.link, "nobody's", free.link, own.link, owned.link, ""]
+        const found = yield* subscriptions.forConfigs(links)
+        assert.deepStrictEqual(
+          found.map((facts) => facts && [facts.id, facts.ownExhaustedUntil, facts.ownerExhaustedUntil]),
+          [
+            [owned.id, null, noon + 2 * hour],
+            null,
+            [free.id, null, null],
+            [own.id, noon + hour, null],
+            [owned.id, null, noon + 2 * hour],
+            null
+          ]
+        )
+        assert.deepStrictEqual(yield* subscriptions.forConfigs([]), [])
+      })
+    )
+
+    it.effect("reads inbounds as they are, whoever changed them, and whatever was rolled back", () =>
+      Effect.gen(function* () {
+        const inventory = yield* InventoryStore.InventoryStore
+        const transaction = yield* Transaction.Transaction
+        const node = yield* aNode()
+        const inbound = yield* anInbound(node.id)
+        const made = yield* aSubscription({ inboundIds: [inbound.id] })
+        const read = Effect.map(configFacts(made.link), (facts) => facts!.inbounds[0]!)
+        const change = (host: string) => inventory.updateInbound({ ...inbound, host })
+        assert.strictEqual((yield* read).host, inbound.host)
+        const undone = transaction.run(
+          Effect.gen(function* () {
+            yield* change("undone.example.org")
+            assert.strictEqual((yield* read).host, "undone.example.org")
+            return yield* Effect.fail("rolled back")
+          })
+        )
+        assert.strictEqual(yield* Effect.flip(undone), "rolled back")
+        assert.strictEqual((yield* read).host, inbound.host)
+        yield* change("changed.example.org")
+        assert.strictEqual((yield* read).host, "changed.example.org")
+        yield* inventory.storeCertificates(node.id, [{ inbound: inbound.ref, pem: "a certificate" }])
+        assert.strictEqual((yield* read).certificate, "a certificate")
+        yield* transaction.run(
+          Effect.andThen(change("first.example.org"), Effect.andThen(read, change("last.example.org")))
+        )
+        assert.strictEqual((yield* read).host, "last.example.org")
       })
     )
   })

@@ -10,6 +10,7 @@ import {
   anInbound,
   aSubscription,
   aUser,
+  configFacts,
   entry,
   hour,
   january,
@@ -73,7 +74,7 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
         assert.strictEqual(yield* usedIn("owner", ownerId), most * 4n * 1337n)
         const [piece] = yield* usage.pieces(id, 0, noon)
         assert.deepInclude(piece, { up: most * 2n, down: most * 2n, weighted: most * 4n * 1337n })
-        assert.deepInclude(yield* subscriptions.forConfig(id), { up: most * 2n, down: most * 2n })
+        assert.deepInclude(yield* configFacts(id), { up: most * 2n, down: most * 2n })
       })
     )
 

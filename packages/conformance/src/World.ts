@@ -221,3 +221,10 @@ export const usedIn = Effect.fn("World.usedIn")(function* (kind: Quota.BucketKin
   const [bucket] = yield* buckets.read([{ kind, id }])
   return bucket!.used
 })
+
+/** What one link's config needs; null for a link that leads nowhere. */
+export const configFacts = Effect.fn("World.configFacts")(function* (link: string) {
+  const subscriptions = yield* SubscriptionStore.SubscriptionStore
+  const [facts] = yield* subscriptions.forConfigs([link])
+  return facts ?? null
+})

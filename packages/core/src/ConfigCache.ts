@@ -13,8 +13,8 @@ import { broken } from "./internal/testBuild.ts"
 /** How long an answer lives, milliseconds: well below the second that is promised, on a slow machine too. */
 const lifetime = 600
 
-/** Characters of all bodies together; the oldest go first. */
-const room = 32 * 1024 * 1024
+/** Characters of all bodies together: enough for what is asked for again and again, and no burden to the rest. */
+const room = 8 * 1024 * 1024
 
 /** Changes remembered apart; when there are more, all that is kept is taken for changed. */
 const remembered = 10_000
@@ -48,13 +48,18 @@ export interface ConfigCache<A> {
 /** Makes an empty cache. */
 export const make = <A>(): ConfigCache<A> => {
   const longest = broken("config-cache") ? 10_000 : lifetime
-  const kept = new Map<string, Kept<A>>()
   const heard = new Map<string, number>()
-  let [size, number, everything] = [0, 0, 0]
+  let [young, old] = [new Map<string, Kept<A>>(), new Map<string, Kept<A>>()]
+  let [bornAt, size, number, everything] = [0, 0, 0, 0]
 
-  const drop = (link: string) => {
-    size -= kept.get(link)?.size ?? 0
-    kept.delete(link)
+  /**
+   * Answers go with their generation, not one by one: a Map from whose front is deleted is walked over all that was
+   * deleted there before, which took a fifth of the server's time.
+   */
+  const turn = (now: Instant) => {
+    ;[young, old] = [new Map(), young]
+    size = 0
+    bornAt = now
   }
   const lives = ({ from, goodUntil }: Kept<A>, now: Instant) => now >= from && now < Math.min(from + longest, goodUntil)
   const isOvertaken = ({ asOf, ownerId, subscriptionId }: Kept<A>) =>
@@ -71,25 +76,18 @@ export const make = <A>(): ConfigCache<A> => {
   return {
     now: () => number,
     find: (link, now) => {
-      const found = kept.get(link)
-      if (found === undefined) return undefined
-      if (lives(found, now) && !isOvertaken(found)) return found.answer
-      drop(link)
-      return undefined
+      const found = young.get(link) ?? old.get(link)
+      return found !== undefined && lives(found, now) && !isOvertaken(found) ? found.answer : undefined
     },
     keep: (link, entry) => {
-      drop(link)
-      kept.set(link, entry)
+      if (size + entry.size > room / 2 || entry.from < bornAt || entry.from >= bornAt + longest) turn(entry.from)
+      young.set(link, entry)
       size += entry.size
-      for (const [oldest, each] of kept) {
-        if (size <= room && lives(each, entry.from)) break
-        drop(oldest)
-      }
     },
     hear: broken("config-cache") ? () => undefined : hear,
     clear: () => {
-      kept.clear()
-      size = 0
+      turn(bornAt)
+      old = young
     }
   }
 }

@@ -3,7 +3,7 @@
  *
  * Active: a full config. Suspended: refused. Over limit or expired: a valid stub that carries nothing and says why.
  */
-import { Context, Effect, Layer, Metric } from "effect"
+import { Clock, Context, Effect, type Exit, Layer, Metric } from "effect"
 import * as ConfigCache from "./ConfigCache.ts"
 import * as ConfigModel from "./ConfigModel.ts"
 import * as ConfigTemplate from "./ConfigTemplate.ts"
@@ -16,8 +16,9 @@ import * as SingBoxClient from "./SingBoxClient.ts"
 import type { SingBoxConfig } from "./SingBoxConfig.ts"
 import type { ConfigFacts } from "./SubscriptionStore.ts"
 import { SubscriptionStore } from "./SubscriptionStore.ts"
-import type { StoreError } from "./Transaction.ts"
+import { StoreError, StoreUnavailable } from "./Transaction.ts"
 import * as Verdict from "./Verdict.ts"
+import * as Gather from "./internal/gather.ts"
 
 /** What third-party apps show of a subscription, for the `Subscription-Userinfo` header. Bytes; the own bucket's. */
 export interface UserInfo {
@@ -48,31 +49,21 @@ interface Decided extends Omit<Extract<Delivery, { readonly _tag: "Config" }>, "
 
 /** Decides, given the facts; null for who is suspended. */
 const decide = (facts: ConfigFacts, now: Instant.Instant): Decided | null => {
-  const { subscription, bucket, ownerBucket } = facts
-  const { expiresAt, isSuspended, title } = subscription
-  const judged = {
-    isSuspended,
-    expiresAt,
-    ownExhaustedUntil: bucket.exhaustedUntil,
-    ownerExhaustedUntil: ownerBucket?.exhaustedUntil ?? null
-  }
-  const verdict = Verdict.at(judged, now)
+  const { expiresAt, maxTraffic, title, windowEnd } = facts
+  const verdict = Verdict.at(facts, now)
   if (verdict.state === "suspended") return null
-  const isPast = bucket.window.end < now
-  const access = (inbound: Inbound) => Credential.derive(facts.credentialSecret, inbound.protocol, inbound.id)
+  const isPast = windowEnd < now
+  const accessAt = Credential.accessOf(facts.credentialSecret)
   const entries =
-    verdict.state === "active" ? facts.inbounds.map((inbound) => ({ inbound, access: access(inbound) })) : []
+    verdict.state === "active"
+      ? facts.inbounds.map((inbound) => ({ inbound, access: accessAt(inbound.protocol, inbound.id) }))
+      : []
   const model = ConfigModel.of({ title, expiresAt, verdict, entries })
   return {
     model,
     title: model.title,
-    userInfo: {
-      upload: isPast ? 0n : facts.up,
-      download: isPast ? 0n : facts.down,
-      total: bucket.maxTraffic,
-      expiresAt
-    },
-    goodUntil: Math.min(Verdict.nextChange(judged, now), isPast ? Instant.never : bucket.window.end)
+    userInfo: { upload: isPast ? 0n : facts.up, download: isPast ? 0n : facts.down, total: maxTraffic, expiresAt },
+    goodUntil: Math.min(Verdict.nextChange(facts, now), isPast ? Instant.never : windowEnd)
   }
 }
 
@@ -90,19 +81,20 @@ interface Rendered {
   readonly failure: string | null
 }
 
-const rendering = (template: ConfigTemplate.Template | null) => {
-  const typed = (model: ConfigModel.ConfigModel, failure: string | null): Rendered => ({
-    config: SingBoxClient.render(model),
-    failure
-  })
-  return (model: ConfigModel.ConfigModel): Effect.Effect<Rendered> =>
+const typed = (model: ConfigModel.ConfigModel, failure: string | null): Rendered => ({
+  config: SingBoxClient.render(model),
+  failure
+})
+
+const rendering =
+  (template: ConfigTemplate.Template | null) =>
+  (model: ConfigModel.ConfigModel): Effect.Effect<Rendered> =>
     template === null
       ? Effect.succeed(typed(model, null))
       : ConfigTemplate.render(template, model).pipe(
           Effect.map((config): Rendered => ({ config, failure: null })),
           Effect.catchTag("TemplateFailure", ({ detail }) => Effect.succeed(typed(model, detail)))
         )
-}
 
 /** What the cache must know of an answer. */
 const extent = (delivery: Delivery) =>
@@ -114,6 +106,17 @@ const hits = Metric.counter("config_cache_hits_total", {
   description: "Configs answered without asking the store",
   incremental: true
 })
+
+/**
+ * How the store is asked: two statements under way, a hundred links in each at most, measured to be the most that pays
+ * (decision 37); and how long one may take, so that a store that does not answer holds up nobody for ever.
+ */
+const crowd = { together: 2, most: 100 }
+const patience = "10 seconds"
+const tooSlow = new StoreError({ reason: new StoreUnavailable({ detail: "the store took too long to look links up" }) })
+
+const unknown: Delivery = { _tag: "Unknown" }
+const suspended: Delivery = { _tag: "Suspended" }
 
 /** A config as it stands, with the model it was rendered from. */
 export interface Shown extends Rendered {
@@ -128,6 +131,9 @@ export class ConfigDelivery extends Context.Service<
      * old (`ConfigCache`), and never is while the change listener is down.
      */
     readonly fetch: (link: string) => Effect.Effect<Delivery, StoreError>
+    /** The two halves of `fetch` without a fiber, for a route in a hurry: what is kept, if anything is; and a look. */
+    readonly kept: (link: string) => Delivery | undefined
+    readonly look: (link: string, answer: (exit: Exit.Exit<Delivery, StoreError>) => void) => void
     /** What a link is answered now and what it was rendered from, for whoever looks after it; null unless 200. */
     readonly show: (link: string) => Effect.Effect<Shown | null, StoreError>
   }
@@ -137,41 +143,70 @@ export class ConfigDelivery extends Context.Service<
     Effect.gen(function* () {
       const subscriptions = yield* SubscriptionStore
       const nodeStates = yield* NodeStateStore
+      const clock = yield* Clock.Clock
+      const context = yield* Effect.context()
       const cache = ConfigCache.make<Delivery>()
       const render = rendering(yield* ConfigTemplate.ConfigTemplate)
       yield* nodeStates.hearChanges(cache.hear)
 
-      const answered = Effect.fnUntraced(function* (facts: ConfigFacts) {
-        const decided = decide(facts, yield* Instant.now)
-        if (decided === null) return { _tag: "Suspended" } as const
+      const answered = Effect.fnUntraced(function* (facts: ConfigFacts, now: Instant.Instant) {
+        const decided = decide(facts, now)
+        if (decided === null) return suspended
         const { model, ...rest } = decided
         const { config, failure } = yield* render(model)
         if (failure !== null) {
           yield* Metric.update(failures, 1)
-          const subscription = named(facts.subscription.id)
+          const subscription = named(facts.id)
           yield* Effect.logWarning("the template failed; the built-in config was served", { subscription, failure })
         }
-        return { _tag: "Config", body: JSON.stringify(config), ...rest } as const
+        return { _tag: "Config", body: JSON.stringify(config), ...rest } satisfies Delivery
       })
 
+      /** An answer is as old as the moment its facts were asked for. */
+      const answersOf = Effect.fnUntraced(function* (links: ReadonlyArray<string>) {
+        const [from, asOf, isListening] = [clock.currentTimeMillisUnsafe(), cache.now(), nodeStates.isListening()]
+        const found = yield* subscriptions.forConfigs(links)
+        const now = clock.currentTimeMillisUnsafe()
+        const answers: Array<Delivery> = []
+        for (const [index, facts] of found.entries()) {
+          const answer = facts === null ? unknown : yield* answered(facts, now)
+          answers.push(answer)
+          if (facts === null || !isListening) continue
+          const { id: subscriptionId, ownerId } = facts
+          cache.keep(links[index]!, { answer, ...extent(answer), subscriptionId, ownerId, from, asOf })
+        }
+        return answers
+      })
+
+      const look = yield* Gather.make(
+        (links: ReadonlyArray<string>) =>
+          answersOf(links).pipe(
+            Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(tooSlow) }),
+            Effect.withTracerEnabled(false)
+          ),
+        crowd
+      )
+
+      const kept = (link: string) => {
+        if (!nodeStates.isListening()) return void cache.clear()
+        const found = cache.find(link, clock.currentTimeMillisUnsafe())
+        if (found !== undefined) hits.updateUnsafe(1, context)
+        return found
+      }
+
       return ConfigDelivery.of({
-        fetch: Effect.fn("ConfigDelivery.fetch")(function* (link: string) {
-          const from = yield* Instant.now
-          const isListening = yield* nodeStates.isListening
-          if (!isListening) cache.clear()
-          const kept = cache.find(link, from)
-          if (kept !== undefined) return yield* Effect.as(Metric.update(hits, 1), kept)
-          const asOf = cache.now()
-          const facts = yield* subscriptions.forConfig(link)
-          if (facts === null) return { _tag: "Unknown" } as const
-          const { id: subscriptionId, ownerId } = facts.subscription
-          const answer = yield* answered(facts)
-          if (isListening) cache.keep(link, { answer, ...extent(answer), subscriptionId, ownerId, from, asOf })
-          return answer
-        }),
+        kept,
+        look,
+        fetch: (link) =>
+          Effect.suspend(() => {
+            const found = kept(link)
+            return found !== undefined
+              ? Effect.succeed(found)
+              : Effect.callback<Delivery, StoreError>((resume) => look(link, resume))
+          }),
         show: Effect.fn("ConfigDelivery.show")(function* (link: string) {
-          const facts = yield* subscriptions.forConfig(link)
-          const decided = facts === null ? null : decide(facts, yield* Instant.now)
+          const [facts] = yield* subscriptions.forConfigs([link])
+          const decided = facts == null ? null : decide(facts, yield* Instant.now)
           return decided === null ? null : { model: decided.model, ...(yield* render(decided.model)) }
         })
       })

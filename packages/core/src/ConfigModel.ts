@@ -98,11 +98,19 @@ export const untitled = "VPN"
 const [autoTag, directTag] = ["auto", "direct"] as const
 const maxTag = 80
 
+/** Most wishes are readable as they are: printable ASCII, words a space apart. */
+const readable = /^[!-~]+(?: [!-~]+)*$/
+
+const legible = (wish: string): string =>
+  wish.length <= maxTag && readable.test(wish)
+    ? wish
+    : Array.from(wish.replace(/\s+/gu, " ").trim()).slice(0, maxTag).join("") || untitled
+
 /** Hands out tags: cut to a readable length, made unique with a number. */
 const tags = (...taken: ReadonlyArray<string>) => {
   const used = new Set(taken)
   return (wish: string): string => {
-    const base = Array.from(wish.replace(/\s+/gu, " ").trim()).slice(0, maxTag).join("") || untitled
+    const base = legible(wish)
     let tag = base
     for (let n = 2; used.has(tag); n++) tag = `${base} (${n})`
     used.add(tag)

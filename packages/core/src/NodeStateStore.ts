@@ -106,6 +106,6 @@ export class NodeStateStore extends Context.Service<
      */
     readonly hearChanges: (hear: (what: Changed) => void) => Effect.Effect<void, never, Scope.Scope>
     /** False while this replica's listener is down, and until something has come through it. */
-    readonly isListening: Effect.Effect<boolean>
+    readonly isListening: () => boolean
   }
 >()("@vpnmgr/core/NodeStateStore") {}

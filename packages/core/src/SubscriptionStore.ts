@@ -2,17 +2,18 @@
 import { Context, type Effect } from "effect"
 import type { Inbound } from "./Inbound.ts"
 import type { Instant } from "./Instant.ts"
-import type { Bucket } from "./Quota.ts"
 import type { Subscription } from "./Subscription.ts"
 import type { Filter, Page } from "./SubscriptionList.ts"
 import type { StoreError } from "./Transaction.ts"
 
 /** All that a config needs, read at once. */
-export interface ConfigFacts {
-  readonly subscription: Subscription
-  readonly bucket: Bucket
-  /** Null without an owner. `used` and `window` are the owner's. */
-  readonly ownerBucket: Bucket | null
+export interface ConfigFacts extends Pick<Subscription, "id" | "ownerId" | "title" | "expiresAt" | "isSuspended"> {
+  /** Of the own bucket: its limit in bytes, and the end of its window. */
+  readonly maxTraffic: bigint | null
+  readonly windowEnd: Instant
+  /** `Bucket.exhaustedUntil` of the own bucket, and of the owner's; null without an owner. */
+  readonly ownExhaustedUntil: Instant | null
+  readonly ownerExhaustedUntil: Instant | null
   readonly credentialSecret: Uint8Array
   /** Bytes both ways in the current window, unweighted. */
   readonly up: bigint
@@ -55,7 +56,10 @@ export class SubscriptionStore extends Context.Service<
     readonly recordOwner: (id: string, ownerId: string | null, since: Instant) => Effect.Effect<void, StoreError>
     /** Leaves a tombstone: title, description and link are erased at once; late bytes still find their owner. */
     readonly delete: (id: string, at: Instant) => Effect.Effect<void, StoreError>
-    /** What `/s/{link}` needs, in one statement. Null when the link is unknown, rotated or deleted. */
-    readonly forConfig: (link: string) => Effect.Effect<ConfigFacts | null, StoreError>
+    /**
+     * What `/s/{link}` needs of each of these links, in their order and in one statement. Null for one that is unknown,
+     * rotated or deleted.
+     */
+    readonly forConfigs: (links: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<ConfigFacts | null>, StoreError>
   }
 >()("@vpnmgr/core/SubscriptionStore") {}

@@ -56,8 +56,9 @@ describe("ConfigCache", () => {
     const mebibyte = 1024 * 1024
     for (let n = 0; n < 40; n++) cache.keep(`link ${n}`, { ...kept, size: mebibyte })
     const found = Array.from({ length: 40 }, (_, n) => cache.find(`link ${n}`, 1000) !== undefined)
-    assert.strictEqual(found.filter(Boolean).length, 32)
-    assert.isTrue(found[39])
+    const count = found.filter(Boolean).length
+    assert.isTrue(count >= 4 && count <= 8, `${count} MiB are kept`)
+    assert.isTrue(found.slice(40 - count).every(Boolean), "the oldest go first")
     const asOf = cache.now()
     cache.keep("link", { ...kept, asOf })
     for (let n = 0; n < 10_000; n++) cache.hear({ kind: "subscription", ids: [`changed ${n}`] })
@@ -75,14 +76,14 @@ const counted = Layer.mergeAll(
     SubscriptionStore.SubscriptionStore,
     Effect.map(SubscriptionStore.SubscriptionStore, (store) => ({
       ...store,
-      forConfig: (link: string) => Effect.suspend(() => (asked.times++, store.forConfig(link)))
+      forConfigs: (links: ReadonlyArray<string>) => Effect.suspend(() => (asked.times++, store.forConfigs(links)))
     }))
   ),
   Layer.effect(
     NodeStateStore.NodeStateStore,
     Effect.map(NodeStateStore.NodeStateStore, (store) => ({
       ...store,
-      isListening: Effect.sync(() => asked.isListening)
+      isListening: () => asked.isListening
     }))
   )
 )

@@ -8,7 +8,8 @@ import { HttpApiError } from "effect/http-api"
 /** What is said of every address that leads nowhere, an unknown route among them. */
 export const nothingHere = new Problem.NotFound({ detail: "There is nothing at this address" })
 
-const internal = new Problem.Internal({ detail: "The server failed; its log says more" })
+/** What is said of a failure that nobody foresaw. */
+export const internal = new Problem.Internal({ detail: "The server failed; its log says more" })
 const tooLarge = new Problem.TooLarge({ detail: "The body is larger than allowed" })
 const notJson = new Problem.UnsupportedMediaType({ detail: "Expected application/json" })
 

@@ -3,6 +3,7 @@
  *
  * `services` is built once; `serve` once per listener, the local one with `{ local: true }`.
  */
+import type { Server } from "node:http"
 import { Api } from "@vpnmgr/api"
 import type {
   AuditTrail,
@@ -26,9 +27,10 @@ import type {
   Vault
 } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
-import { HttpMiddleware, HttpRouter, HttpServer as Server } from "effect/http"
+import { HttpMiddleware, HttpRouter, HttpServer as Listener } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { ActingFor } from "./ActingFor.ts"
+import * as ConfigFront from "./ConfigFront.ts"
 import * as ConfigRoute from "./ConfigRoute.ts"
 import * as Documentation from "./Documentation.ts"
 import { Exports } from "./Exports.ts"
@@ -110,12 +112,14 @@ const handlers = Layer.mergeAll(
 export interface Options {
   /** True for the server's own mode-600 socket: whoever may open it is the system, without a token. */
   readonly local: boolean
+  /** The node:http server beneath, where there is one: configs are then answered in front of the router. */
+  readonly server?: Server
 }
 
 /** Every route, for a router of the host's own. */
 export const routes = ({ local }: Options): Layer.Layer<never, never, HttpRouter.HttpRouter | Services | Needs> =>
   Layer.mergeAll(
-    HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide([handlers, Server.layerServices])),
+    HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide([handlers, Listener.layerServices])),
     ConfigRoute.layer,
     Documentation.layer,
     Requests.layer({ local })
@@ -132,10 +136,13 @@ const stop = Layer.effectDiscard(Effect.flatMap(LongPolls, ({ stop }) => Effect.
  * Serves every route on an `HttpServer`. When it is released, polls end first and requests in flight are finished, for
  * as long as the socket's layer allows (`gracefulShutdownTimeout`, 20 s).
  */
-export const serve = (options: Options): Layer.Layer<never, never, Server.HttpServer | Services | Needs> =>
-  Layer.fresh(stop).pipe(
+export const serve = (options: Options): Layer.Layer<never, never, Listener.HttpServer | Services | Needs> => {
+  const front = options.server === undefined ? Layer.empty : ConfigFront.layer(options.server)
+  return Layer.fresh(stop).pipe(
     Layer.provideMerge(
       HttpRouter.serve(routes(options), { disableLogger: true, disableListenLog: true, routerConfig })
     ),
+    Layer.merge(front),
     Layer.provide(untraced)
   )
+}

@@ -11,7 +11,10 @@ export interface Rate {
 export interface Policy {
   /** How long a request may take, milliseconds; a poll may take its wait on top. */
   readonly requestTimeout: number
-  /** Requests that may be answered at once, polls apart; and of these, from nobody who is signed in. */
+  /**
+   * Requests that may be answered at once, polls apart; and of these, from nobody who is signed in. Looks for a config in
+   * front of the router are counted apart, as many as strangers.
+   */
   readonly requests: number
   readonly strangers: number
   /** How often one person or agent may ask. */

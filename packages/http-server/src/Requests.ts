@@ -31,9 +31,21 @@ export const isOf = (route: string) => Effect.map(Current, (record) => void (rec
 
 const requests = Metric.counter("requests_total", { description: "Requests answered", incremental: true })
 
+const counters = new Map<string, Metric.Counter<number>>()
+
+/** The counter of requests to a route that were answered so; there are as many as routes, methods and statuses. */
+export const counterOf = (route: string, method: string, status: number): Metric.Counter<number> => {
+  const key = `${status} ${method} ${route}`
+  let found = counters.get(key)
+  if (found === undefined)
+    counters.set(key, (found = Metric.withAttributes(requests, { route, method, status: String(status) })))
+  return found
+}
+
 const limit = ByteSize.bytes(bodySize)
 
-const hardened = {
+/** Headers of every answer that says nothing else itself. */
+export const hardened = {
   "cache-control": "no-store",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff"
@@ -67,10 +79,7 @@ export const layer = ({ local }: { readonly local: boolean }) =>
             const { status } = response
             const duration = (yield* Clock.currentTimeMillis) - began
             yield* Effect.logInfo("answered", { method, route: record.route, status, duration })
-            yield* Metric.update(
-              Metric.withAttributes(requests, { route: record.route, method, status: String(status) }),
-              1
-            )
+            yield* Metric.update(counterOf(record.route, method, status), 1)
             return withDefaults(response)
           })
     ),

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { ConfigDelivery, NodeStateStore, SettingStore, Transaction } from "@vpnmgr/core"
 import { Jobs } from "@vpnmgr/http-server"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Exit, Layer, Stream } from "effect"
 import * as Server from "./Server.ts"
 
 const { ask } = Server
@@ -16,7 +16,10 @@ const broken = Layer.mergeAll(
     Effect.map(SettingStore.SettingStore, (store) => ({ ...store, generation: Effect.fail(away) }))
   ),
   Layer.succeed(ConfigDelivery.ConfigDelivery, {
-    fetch: (link) => (link === "dies" ? Effect.die(new Error("a defect at /srv/app.js:1")) : Effect.fail(away)),
+    fetch: () => Effect.fail(away),
+    kept: () => undefined,
+    look: (link, answer) =>
+      answer(link === "dies" ? Exit.die(new Error("a defect at /srv/app.js:1")) : Exit.fail(away)),
     show: () => Effect.fail(away)
   })
 )

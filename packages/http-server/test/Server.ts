@@ -2,7 +2,8 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { ControlPlane, Grain, MemoryStores, Vault } from "@vpnmgr/core"
 import { HttpServer, Jobs, Listening, Policy, Setup } from "@vpnmgr/http-server"
-import { Context, Effect, Layer, Logger, Redacted, Schema, Tracer } from "effect"
+import type * as http from "node:http"
+import { Context, Effect, Layer, Logger, Redacted, References, Schema, Tracer } from "effect"
 import { HttpServer as Listener } from "effect/http"
 
 /** Everything that was logged, as text. */
@@ -57,11 +58,10 @@ const bounds = ({ grain = 1000, isQuiet: _, ...others }: Bounds) =>
   )
 
 /** A free port on the loopback. */
-const socketOf = (listening?: Listening.Bounds) =>
-  NodeHttpServer.layer(() => Listening.createServer(null, listening), { host: "127.0.0.1", port: 0 })
+const socketOf = (server: http.Server) => NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0 })
 
 /** The same, with the bounds that hold by default. */
-export const socket = socketOf()
+export const socket = NodeHttpServer.layer(() => Listening.createServer(), { host: "127.0.0.1", port: 0 })
 
 const jobs: Layer.Layer<never, never, Layer.Services<typeof Jobs.layer>> = Jobs.layer
 
@@ -72,14 +72,20 @@ export const layer = <Replaced extends Layer.Success<typeof services>>(
   others: Bounds = {},
   listening?: Listening.Bounds
 ) =>
-  HttpServer.serve(options).pipe(
-    Layer.provide(instead),
-    Layer.provideMerge(others.isQuiet === true ? Layer.empty : jobs),
-    Layer.provideMerge(services),
-    Layer.provideMerge(listening === undefined ? socket : socketOf(listening)),
-    Layer.provide(bounds(others)),
-    Layer.provideMerge(log),
-    Layer.provideMerge(tracer)
+  Layer.unwrap(
+    Effect.sync(() => {
+      const server = Listening.createServer(null, listening)
+      return HttpServer.serve({ server, ...options }).pipe(
+        Layer.provide(instead),
+        Layer.provideMerge(others.isQuiet === true ? Layer.empty : jobs),
+        Layer.provideMerge(services),
+        Layer.provideMerge(socketOf(server)),
+        Layer.provide(bounds(others)),
+        Layer.provideMerge(log),
+        Layer.provideMerge(tracer),
+        Layer.provide(Layer.succeed(References.MinimumLogLevel, "Debug"))
+      )
+    })
   )
 
 export interface Asking {

@@ -8,10 +8,12 @@ import { millis } from "./Column.ts"
 export interface InboundRow extends Omit<Inbound.Inbound, "settings"> {
   /** Sealed, base64. */
   readonly settings: string
+  /** Another with every change of any inbound: a number of a sequence, so that no two states ever share one. */
+  readonly version: bigint
 }
 
 /** The columns of `inbound i`, the same in a result and in JSON. */
-export const inboundColumns = `i.id, i.ref, i.node_id AS "nodeId", i.host, i.port, i.listen, i.protocol, i.network, i.tls, i.geo,
+export const inboundColumns = `i.id, i.ref, i.version, i.node_id AS "nodeId", i.host, i.port, i.listen, i.protocol, i.network, i.tls, i.geo,
   i.purpose, i.is_active AS "isActive", i.traffic_multiplier AS "trafficMultiplier",
   encode(i.settings, 'base64') AS settings, i.certificate, ${millis("i.created_at")} AS "createdAt",
   ${millis("i.updated_at")} AS "updatedAt"`
@@ -22,34 +24,44 @@ const json = Schema.fromJsonString(Inbound.InboundSettings)
 const decode = Schema.decodeUnknownEffect(json)
 const encode = Schema.encodeEffect(json)
 
-/** Settings kept open, newest last; the same few inbounds are read with every config. */
-const keptOpen = 1000
+/** Inbounds kept open, the newest last; the same few are read with every config. */
+const keptOpen = 10_000
 
-/** Makes what seals and opens settings with a vault. What was opened is kept by its sealed form. */
-export const make = (vault: Vault.Vault["Service"]) => {
-  const open = new Map<string, Inbound.InboundSettings>()
-
-  const remember = (sealed: string, settings: Inbound.InboundSettings) => {
-    if (open.size >= keptOpen) open.delete(open.keys().next().value!)
-    open.set(sealed, settings)
-    return settings
+/** What keeps the newest values only. */
+const keeping = <K, V>() => {
+  const kept = new Map<K, V>()
+  return {
+    get: (key: K): V | undefined => kept.get(key),
+    keep: (key: K, value: V): V => {
+      if (kept.size >= keptOpen) kept.delete(kept.keys().next().value!)
+      kept.set(key, value)
+      return value
+    }
   }
+}
 
-  const settingsOf = ({ id, settings: sealed }: InboundRow): Effect.Effect<Inbound.InboundSettings> => {
-    const known = open.get(`${id}|${sealed}`)
+/** Makes what seals and opens settings with a vault. What was opened is kept by the version of its row. */
+export const make = (vault: Vault.Vault["Service"]) => {
+  const kept = keeping<bigint, Inbound.Inbound>()
+
+  const settingsOf = ({ id, settings: sealed }: InboundRow): Effect.Effect<Inbound.InboundSettings> =>
+    vault.open(place(id), new Uint8Array(Buffer.from(sealed, "base64"))).pipe(
+      Effect.flatMap((bytes) => decode(new TextDecoder().decode(bytes))),
+      Effect.orDie
+    )
+
+  const open = ({ version, ...row }: InboundRow): Effect.Effect<Inbound.Inbound> => {
+    const known = kept.get(version)
     return known !== undefined
       ? Effect.succeed(known)
-      : vault.open(place(id), new Uint8Array(Buffer.from(sealed, "base64"))).pipe(
-          Effect.flatMap((bytes) => decode(new TextDecoder().decode(bytes))),
-          Effect.map((settings) => remember(`${id}|${sealed}`, settings)),
-          Effect.orDie
-        )
+      : Effect.map(settingsOf({ version, ...row }), (settings) => kept.keep(version, { ...row, settings }))
   }
 
   return {
     seal: ({ id, settings }: Inbound.Inbound): Effect.Effect<Uint8Array> =>
       Effect.flatMap(Effect.orDie(encode(settings)), (text) => vault.seal(place(id), new TextEncoder().encode(text))),
-    open: (row: InboundRow): Effect.Effect<Inbound.Inbound> =>
-      Effect.map(settingsOf(row), (settings) => ({ ...row, settings }))
+    open,
+    /** The inbound at a version, where it was opened before. */
+    known: (version: bigint): Inbound.Inbound | undefined => kept.get(version)
   }
 }

@@ -49,7 +49,7 @@ export class Listener extends Context.Service<
     readonly hearChanges: NodeStateStore.NodeStateStore["Service"]["hearChanges"]
     /** Tells whoever hears in this process. */
     readonly tell: (what: NodeStateStore.Changed) => void
-    readonly isListening: Effect.Effect<boolean>
+    readonly isListening: () => boolean
   }
 >()("@vpnmgr/store-pg/Listener") {}
 
@@ -142,7 +142,7 @@ export const layerPg = (
         Effect.forever,
         Effect.forkScoped
       )
-      return Listener.of({ channel, ...hub.heard, isListening: Effect.sync(() => isListening) })
+      return Listener.of({ channel, ...hub.heard, isListening: () => isListening })
     })
   ).pipe(Layer.provide(Reactivity.layer))
 
@@ -156,6 +156,6 @@ export const layerOf = <E, R>(
     Effect.gen(function* () {
       const hub = yield* makeHub
       yield* subscribe(hub.hear)
-      return Listener.of({ channel, ...hub.heard, isListening: Effect.succeed(true) })
+      return Listener.of({ channel, ...hub.heard, isListening: () => true })
     })
   )

@@ -3,12 +3,9 @@ import type { Instant, Subscription } from "@vpnmgr/core"
 import { Id, SubscriptionList, SubscriptionStore, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import type { BucketRow } from "./Column.ts"
-import { at, bucketColumns, bucketOf, millis } from "./Column.ts"
+import { at, millis } from "./Column.ts"
+import * as ConfigLookUp from "./ConfigLookUp.ts"
 import { stored, written } from "./Failure.ts"
-import type { InboundRow } from "./InboundRow.ts"
-import { inboundColumns, make as makeInboundRow } from "./InboundRow.ts"
-import { place } from "./PgCredentialStore.ts"
 import * as PgTransaction from "./PgTransaction.ts"
 import * as SubscriptionLink from "./SubscriptionLink.ts"
 import * as SubscriptionPage from "./SubscriptionPage.ts"
@@ -20,31 +17,12 @@ const columns = `s.id, ${SubscriptionLink.linkColumn}, s.owner_id AS "ownerId", 
     WHERE l.subscription_id = s.id AND l.unlinked_at IS NULL ORDER BY l.inbound_id) AS "inboundIds",
   s.credential, ${millis("s.created_at")} AS "createdAt", ${millis("s.updated_at")} AS "updatedAt"`
 
-interface ConfigRow extends SubscriptionLink.SubscriptionRow {
-  readonly secret: Uint8Array
-  readonly up: string
-  readonly down: string
-  /** JSON, `bucketColumns` each; numbers that JSON cannot hold as text. */
-  readonly buckets: ReadonlyArray<Omit<BucketRow, "maxTraffic"> & { readonly maxTraffic: string | null }>
-  readonly inbounds: ReadonlyArray<InboundRow>
-}
-
-/** JSON has no Infinity: PostgreSQL writes it as a string. */
-const bucketOfJson = (row: ConfigRow["buckets"][number]) =>
-  bucketOf({
-    ...row,
-    maxTraffic: row.maxTraffic === null ? null : BigInt(row.maxTraffic),
-    windowEnd: Number(row.windowEnd),
-    exhaustedUntil: row.exhaustedUntil === null ? null : Number(row.exhaustedUntil)
-  })
-
 export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlClient.SqlClient | Vault.Vault> =
   Layer.effect(
     SubscriptionStore.SubscriptionStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const vault = yield* Vault.Vault
-      const inboundRow = makeInboundRow(vault)
       const links = SubscriptionLink.make(vault)
       const pageOf = SubscriptionPage.make(sql)
       const atomic = PgTransaction.make(sql)
@@ -118,35 +96,6 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           WHERE id IN (SELECT subscription_id FROM unlinked UNION ALL SELECT subscription_id FROM linked)`)
       )
 
-      const forConfig = Effect.fn("PgSubscriptionStore.forConfig")(function* (link: string) {
-        const [row] = yield* stored(sql<ConfigRow>`SELECT ${sql.literal(columns)}, c.secret, own.bytes_up AS up,
-            own.bytes_down AS down,
-            (SELECT json_agg(x ORDER BY x.kind DESC) FROM (
-              SELECT d.kind, d.id, d.ref, d."maxTraffic"::text, d.period, d.anchor, d.cut, d."windowStart", d."windowEnd",
-                d."exhaustedUntil", d.used::text
-              FROM (SELECT ${sql.literal(bucketColumns)} FROM bucket b
-                WHERE (b.id = s.id AND b.kind = 'subscription') OR (b.id = s.owner_id AND b.kind = 'owner')) d) x) AS buckets,
-            (SELECT coalesce(json_agg(x ORDER BY x.id), '[]') FROM (
-              SELECT ${sql.literal(inboundColumns)} FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id
-              WHERE l.subscription_id = s.id AND l.unlinked_at IS NULL) x) AS inbounds
-          FROM subscription s
-          JOIN credential c ON c.ref = s.credential AND c.secret IS NOT NULL
-          JOIN bucket own ON own.id = s.id AND own.kind = 'subscription'
-          WHERE s.link_hash = ${SubscriptionLink.hashOf(link)} AND s.deleted_at IS NULL`)
-        if (row === undefined) return null
-        const { secret, up, down, buckets, inbounds, ...subscription } = yield* links.open(row)
-        const [bucket, ownerBucket] = buckets.map(bucketOfJson)
-        return {
-          subscription,
-          bucket: bucket!,
-          ownerBucket: ownerBucket ?? null,
-          credentialSecret: yield* Effect.orDie(vault.open(place(subscription.credential), secret)),
-          up: BigInt(up),
-          down: BigInt(down),
-          inbounds: yield* Effect.forEach(inbounds, inboundRow.open)
-        }
-      })
-
       const inboundsOf = (nodeId: string) =>
         Effect.map(stored(sql<{ readonly id: string }>`SELECT id FROM inbound WHERE node_id = ${nodeId}`), (rows) =>
           rows.map(({ id }) => id)
@@ -202,7 +151,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
                 deleted_at = ${at(sql, instant)} WHERE id = ${id} AND deleted_at IS NULL`)
             )
           ),
-        forConfig
+        forConfigs: ConfigLookUp.make(sql, vault)
       })
     })
   )

@@ -159,7 +159,7 @@ describe.skipIf(skipped !== "")(`Fleet${skipped}`, () => {
         yield* Fiber.join(deleting)
         yield* Fiber.join(unlinking)
         assert.deepStrictEqual((yield* subscriptions.get(id)).subscription.inboundIds, [stays!.id])
-        const facts = yield* (yield* SubscriptionStore.SubscriptionStore).forConfig(link)
+        const [facts] = yield* (yield* SubscriptionStore.SubscriptionStore).forConfigs([link])
         assert.deepStrictEqual(
           facts!.inbounds.map((inbound) => inbound.id),
           [stays!.id]

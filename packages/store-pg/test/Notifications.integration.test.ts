@@ -8,7 +8,7 @@ import { database, postgresClient, skipped } from "./Databases.ts"
 
 const untilListening = Effect.gen(function* () {
   const store = yield* NodeStateStore.NodeStateStore
-  while (!(yield* store.isListening)) yield* Effect.sleep(20)
+  while (!store.isListening()) yield* Effect.sleep(20)
 }).pipe(Effect.timeout("10 seconds"))
 
 const marked = Effect.gen(function* () {
@@ -59,7 +59,7 @@ describe.skipIf(skipped !== "")(`Notifications${skipped}`, () => {
         yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
           WHERE application_name = 'vpnmgr-listener' AND datname = current_database()`
         yield* Effect.gen(function* () {
-          while (yield* store.isListening) yield* Effect.sleep(10)
+          while (store.isListening()) yield* Effect.sleep(10)
         }).pipe(Effect.timeout("5 seconds"))
         yield* untilListening
         const heard = yield* Effect.forkChild(Stream.runHead(store.dirtied))

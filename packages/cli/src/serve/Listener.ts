@@ -55,7 +55,7 @@ export const isFree = ({ host, port }: ServerSettings["listen"]) =>
 
 /** Serves on TCP. */
 export const tcp = (server: http.Server, { host, port }: ServerSettings["listen"]) =>
-  Layer.fresh(HttpServer.serve({ local: false })).pipe(
+  Layer.fresh(HttpServer.serve({ local: false, server })).pipe(
     Layer.provide(NodeHttpServer.layer(() => server, { host, port })),
     Layer.catchTag("ServeError", ({ cause }) =>
       Layer.effectDiscard(refused(`${host}:${port}`, "; choose another with --listen", cause))

@@ -199,7 +199,7 @@ export const layer = Layer.effect(
             () => Effect.sync(() => hearers.delete(hear))
           )
         ),
-      isListening: Effect.succeed(true)
+      isListening: () => true
     })
   })
 )

@@ -56,10 +56,18 @@ const configFacts = (tables: Readonly<Tables>, link: string): ConfigFacts | null
   const counted = find(tables.buckets, keyOf({ kind: "subscription", id }))
   const secret = find(tables.credentials, credential)?.secret
   if (counted === undefined || secret === undefined || secret === null) return null
+  const { expiresAt, isSuspended, title } = subscription
+  const owner = find(tables.buckets, keyOf({ kind: "owner", id: ownerId ?? "" }))
   return {
-    subscription,
-    bucket: counted.bucket,
-    ownerBucket: ownerId === null ? null : (bucketOf(tables, { kind: "owner", id: ownerId }) ?? null),
+    id,
+    ownerId,
+    title,
+    expiresAt,
+    isSuspended,
+    maxTraffic: counted.bucket.maxTraffic,
+    windowEnd: counted.bucket.window.end,
+    ownExhaustedUntil: counted.bucket.exhaustedUntil,
+    ownerExhaustedUntil: owner?.bucket.exhaustedUntil ?? null,
     credentialSecret: secret,
     up: counted.up,
     down: counted.down,
@@ -161,7 +169,7 @@ export const layer = Layer.effect(
             subscription: { ...row.subscription, title: null, description: null, link: "", inboundIds: [] }
           })
         }),
-      forConfig: (link) => read((tables) => configFacts(tables, link))
+      forConfigs: (links) => read((tables) => links.map((link) => configFacts(tables, link)))
     })
   )
 )
