@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { defineConfig, type Options } from "tsup"
 
@@ -57,6 +57,7 @@ const notices: NonNullable<Options["esbuildPlugins"]>[number] = {
         (file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file) ?? []
       )
       const texts = [...new Set(homes)].sort().map(licence)
+      mkdirSync("dist", { recursive: true })
       writeFileSync("dist/NOTICES.txt", `${texts.join(`\n\n${"-".repeat(80)}\n\n`)}\n`)
     })
 }
