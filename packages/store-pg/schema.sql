@@ -142,6 +142,13 @@ TABLE inbound_multiplier
   traffic_multiplier integer NOT NULL
   CONSTRAINT inbound_multiplier_pkey PRIMARY KEY (inbound_id, since)
 
+TABLE lease WITH (fillfactor=50)
+  name text NOT NULL
+  holder text NOT NULL
+  term bigint NOT NULL
+  until timestamp with time zone NOT NULL
+  CONSTRAINT lease_pkey PRIMARY KEY (name)
+
 TABLE membership
   user_id uuid NOT NULL
   group_id uuid NOT NULL
