@@ -132,9 +132,7 @@ const once = Layer.mergeAll(prompt, windows, spares, retention, seals, sessions,
 export const layer: Layer.Layer<
   never,
   never,
-  | Layer.Services<typeof once>
-  | LeaseStore.LeaseStore
-  | SecureRandom.SecureRandom
+  Layer.Services<typeof once> | LeaseStore.LeaseStore | SecureRandom.SecureRandom
 > = Layer.mergeAll(
   lookout,
   Layer.effectDiscard(Effect.forkScoped(Lease.whileHeld("jobs", Layer.launch(Layer.fresh(once)))))
