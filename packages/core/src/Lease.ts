@@ -21,9 +21,9 @@ export interface Policy {
   readonly look: number
 }
 
-/** A lost holder is followed within `span` + `look`: ten seconds. */
+/** A lost holder is followed within `span` + `look`: seven seconds. A busy process that is late by four loses nothing. */
 export const Policy = Context.Reference<Policy>("@vpnmgr/core/Lease/Policy", {
-  defaultValue: () => ({ span: broken("lease") ? 3_600_000 : 9000, extend: 3000, look: 1000 })
+  defaultValue: () => ({ span: broken("lease") ? 3_600_000 : 6000, extend: 2000, look: 1000 })
 })
 
 const elapsed = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))

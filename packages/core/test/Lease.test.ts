@@ -51,9 +51,9 @@ describe("Lease", () => {
         yield* Effect.forkChild(Lease.whileHeld("jobs", working(running, "one")).pipe(on(cut)))
         yield* TestClock.adjust(0)
         yield* Effect.forkChild(Lease.whileHeld("jobs", working(running, "two")))
-        yield* TestClock.adjust("4 seconds")
+        yield* TestClock.adjust("3 seconds")
         isCut = true
-        yield* TestClock.adjust("7 seconds")
+        yield* TestClock.adjust("4 seconds")
         assert.deepStrictEqual(running, ["one"])
         yield* TestClock.adjust("1 second")
         assert.isAtMost(running.length, 1)
@@ -77,9 +77,9 @@ describe("Lease", () => {
         working(running, "one")
       )
       yield* Effect.forkChild(Lease.whileHeld("jobs", work).pipe(on(shaky)))
-      yield* TestClock.adjust("4 seconds")
+      yield* TestClock.adjust("3 seconds")
       isAway = true
-      yield* TestClock.adjust("6 seconds")
+      yield* TestClock.adjust("4 seconds")
       isAway = false
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(running, ["one"])
