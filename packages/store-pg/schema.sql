@@ -254,9 +254,9 @@ TABLE quarantine
   resolved_by uuid
   subscription_id uuid
   inbound_id uuid
-  CONSTRAINT quarantine_pkey PRIMARY KEY (id)
+  CONSTRAINT quarantine_pkey PRIMARY KEY (node_id, id)
   CONSTRAINT quarantine_state_check CHECK ((state = ANY (ARRAY['open'::text, 'applied'::text, 'dismissed'::text])))
-  CREATE INDEX quarantine_node_idx ON quarantine USING btree (node_id, id)
+  CREATE INDEX quarantine_id_idx ON quarantine USING btree (id)
   CREATE INDEX quarantine_reason_idx ON quarantine USING btree (reason, id)
   CREATE INDEX quarantine_state_idx ON quarantine USING btree (state, id)
 
@@ -270,9 +270,9 @@ TABLE report_conflict
   received_at timestamp with time zone NOT NULL
   batch jsonb NOT NULL
   reason text NOT NULL DEFAULT 'conflict'::text
-  CONSTRAINT report_conflict_pkey PRIMARY KEY (id)
+  CONSTRAINT report_conflict_pkey PRIMARY KEY (node_id, id)
   CREATE UNIQUE INDEX report_conflict_batch_idx ON report_conflict USING btree (node_id, spool, seq, digest)
-  CREATE INDEX report_conflict_node_idx ON report_conflict USING btree (node_id, id)
+  CREATE INDEX report_conflict_id_idx ON report_conflict USING btree (id)
 
 TABLE report_key
   node_id uuid NOT NULL

@@ -44,10 +44,12 @@ export const start = async (
     to.on("error", () => (isConnected ? from.destroy() : pass(from, tries + 1)))
     to.once("connect", () => {
       isConnected = true
+      if (from.destroyed) return to.destroy()
       given.set(port, (given.get(port) ?? 0) + 1)
       from.pipe(to).pipe(from)
       from.once("close", () => to.destroy())
       to.once("close", () => from.destroy())
+      return undefined
     })
     return undefined
   }
