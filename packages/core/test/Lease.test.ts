@@ -79,7 +79,7 @@ describe("Lease", () => {
       yield* Effect.forkChild(Lease.whileHeld("jobs", work).pipe(on(shaky)))
       yield* TestClock.adjust("3 seconds")
       isAway = true
-      yield* TestClock.adjust("4 seconds")
+      yield* TestClock.adjust("3 seconds")
       isAway = false
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(running, ["one"])

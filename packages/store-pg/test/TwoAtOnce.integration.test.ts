@@ -17,7 +17,7 @@ import {
   UsageStore,
   UserStore
 } from "@vpnmgr/core"
-import { Context, Effect, Layer } from "effect"
+import { type Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { database, postgresClient, skipped } from "./Databases.ts"
 

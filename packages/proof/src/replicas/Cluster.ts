@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Api from "../Api.ts"
 import * as Arena from "../Arena.ts"
-import * as Database from "../Database.ts"
+import type * as Database from "../Database.ts"
 import * as Expect from "../Expect.ts"
 import * as Server from "../Server.ts"
 import { together } from "../Together.ts"
@@ -80,7 +80,8 @@ export const open = async (options: Options): Promise<Cluster> => {
     balancer.close()
     for (const { cable, server } of replicas) {
       cable.mend()
-      server.process()?.isRunning() && process.kill(server.process()!.pid, "SIGCONT")
+      const running = server.process()
+      if (running?.isRunning() === true) process.kill(running.pid, "SIGCONT")
       await server.stop()
       cable.end()
     }

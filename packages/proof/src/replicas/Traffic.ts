@@ -66,7 +66,7 @@ export const start = (cluster: Cluster.Cluster, random: () => number): Traffic =
   const bytes = new Map<string, bigint>()
   const changes = new Map<string, number>()
   const answers = new Map<string, number>()
-  let isOver = false
+  const traffic = { isOver: false }
   let batches = 0
   let repeated = 0
   const count = (of: Map<string, number>, key: string) => of.set(key, (of.get(key) ?? 0) + 1)
@@ -86,7 +86,7 @@ export const start = (cluster: Cluster.Cluster, random: () => number): Traffic =
   const agent = async (index: number) => {
     const sender = cluster.senders[index % cluster.senders.length]!
     const spool = randomUUID()
-    for (let seq = 1; !isOver; seq++) {
+    for (let seq = 1; !traffic.isOver; seq++) {
       const batch = Batches.next(sender, [...cluster.people.keys()], { spool, seq }, random)
       const asked = {
         method: "POST",
@@ -110,7 +110,7 @@ export const start = (cluster: Cluster.Cluster, random: () => number): Traffic =
 
   const client = async () => {
     const ids = [...cluster.people.values()]
-    while (!isOver) {
+    while (!traffic.isOver) {
       const id = ids[Math.floor(random() * ids.length)]!
       await persist("fetch", { method: "GET", path: `/s/${id}`, headers: {} })
       await sleep(20)
@@ -134,7 +134,7 @@ export const start = (cluster: Cluster.Cluster, random: () => number): Traffic =
 
   const administrator = async () => {
     const body = { title: "made under load", inbound_ids: cluster.inboundIds }
-    while (!isOver) {
+    while (!traffic.isOver) {
       const { id } = await change("subscription.create", "/subscriptions", body)
       await change("subscription.suspend", `/subscriptions/${id}/suspend`)
       await change("subscription.resume", `/subscriptions/${id}/resume`)
@@ -147,10 +147,10 @@ export const start = (cluster: Cluster.Cluster, random: () => number): Traffic =
     ...Array.from({ length: clients }, client),
     ...Array.from({ length: administrators }, administrator)
   ])
-  all.catch(() => (isOver = true))
+  all.catch(() => (traffic.isOver = true))
   return {
     stop: async () => {
-      isOver = true
+      traffic.isOver = true
       await all
       return { bytes, batches, repeated, changes, answers }
     }
