@@ -211,8 +211,8 @@ const run = async (report: Report.Report, place: Main.Place) => {
 const build = values.break === undefined ? {} : { main: Arena.testMain, env: { VPNMGR_BREAK: values.break } }
 
 /** Two replicas, and four, each in a database of their own. */
-const many = async (report: Report.Report) => {
-  const shared = { ...build, seed: Number(values.seed), keep: values.keep }
+const many = async (report: Report.Report, place: Main.Place) => {
+  const shared = { ...build, seed: Number(values.seed), keep: values.keep, place }
   for (const [count, blows] of [
     [2, ["killed", "stopped"]],
     [4, ["killed", "frozen", "cut off", "stopped"]]
@@ -225,7 +225,7 @@ const many = async (report: Report.Report) => {
 }
 
 /** Two replicas behind PgBouncer in transaction mode, after start-up has said what it takes. */
-const pooled = async (report: Report.Report) => {
+const pooled = async (report: Report.Report, place: Main.Place) => {
   if (PgBouncer.find() === null) return report.skip("pgbouncer", PgBouncer.missing)
   const database = await Database.start()
   const pooler = await PgBouncer.start(database.url)
@@ -239,7 +239,8 @@ const pooled = async (report: Report.Report) => {
       count: 2,
       blows: ["killed", "frozen"],
       seed: Number(values.seed),
-      keep: values.keep
+      keep: values.keep,
+      place
     })
   })
   await pooler.close()
@@ -251,6 +252,6 @@ await Main.main("replicas", async (report, place) => {
   if (missing !== undefined) report.skip("replicas", missing)
   else if (values.only === undefined || values.only === "staleness")
     await report.sequence("replicas", () => run(report, place))
-  if (values.only === undefined || values.only === "many") await many(report)
-  if (values.only === undefined || values.only === "pgbouncer") await pooled(report)
+  if (values.only === undefined || values.only === "many") await many(report, place)
+  if (values.only === undefined || values.only === "pgbouncer") await pooled(report, place)
 })

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import * as Plan from "../crash/Plan.ts"
 import type * as Database from "../Database.ts"
 import * as Expect from "../Expect.ts"
+import type * as Main from "../Main.ts"
 import type * as Report from "../Report.ts"
 import * as Cluster from "./Cluster.ts"
 import * as Traffic from "./Traffic.ts"
@@ -21,6 +22,8 @@ export interface Options extends Omit<Cluster.Options, "database"> {
   /** Which blows are dealt, in their order. */
   readonly blows: ReadonlyArray<Blow>
   readonly keep: boolean
+  /** Told where the logs are. */
+  readonly place: Main.Place
 }
 
 export type Blow = "killed" | "frozen" | "cut off" | "stopped"
@@ -103,6 +106,7 @@ const compare = async (cluster: Cluster.Cluster, sums: Traffic.Sums, before: Rea
 export const run = async (report: Report.Report, name: string, options: Options): Promise<void> =>
   report.sequence(name, async () => {
     const cluster = await Cluster.open(options)
+    options.place.directory = cluster.directory
     const failedBefore = report.failed()
     let load: Traffic.Traffic | undefined
     try {
