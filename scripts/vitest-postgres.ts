@@ -21,6 +21,7 @@
 import type { TestProject } from "vitest/node"
 import { findBinaries, make, missing } from "../packages/proof/src/Postgres.ts"
 
+export * as PgBouncer from "../packages/proof/src/PgBouncer.ts"
 export { createDatabase, dropDatabase, missing } from "../packages/proof/src/Postgres.ts"
 
 declare module "vitest" {

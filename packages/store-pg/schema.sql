@@ -145,6 +145,13 @@ TABLE inbound_multiplier
   traffic_multiplier integer NOT NULL
   CONSTRAINT inbound_multiplier_pkey PRIMARY KEY (inbound_id, since)
 
+TABLE lease WITH (fillfactor=50)
+  name text NOT NULL
+  holder text NOT NULL
+  term bigint NOT NULL
+  until timestamp with time zone NOT NULL
+  CONSTRAINT lease_pkey PRIMARY KEY (name)
+
 TABLE membership
   user_id uuid NOT NULL
   group_id uuid NOT NULL
@@ -250,9 +257,9 @@ TABLE quarantine
   resolved_by uuid
   subscription_id uuid
   inbound_id uuid
-  CONSTRAINT quarantine_pkey PRIMARY KEY (id)
+  CONSTRAINT quarantine_pkey PRIMARY KEY (node_id, id)
   CONSTRAINT quarantine_state_check CHECK ((state = ANY (ARRAY['open'::text, 'applied'::text, 'dismissed'::text])))
-  CREATE INDEX quarantine_node_idx ON quarantine USING btree (node_id, id)
+  CREATE INDEX quarantine_id_idx ON quarantine USING btree (id)
   CREATE INDEX quarantine_reason_idx ON quarantine USING btree (reason, id)
   CREATE INDEX quarantine_state_idx ON quarantine USING btree (state, id)
 
@@ -266,9 +273,9 @@ TABLE report_conflict
   received_at timestamp with time zone NOT NULL
   batch jsonb NOT NULL
   reason text NOT NULL DEFAULT 'conflict'::text
-  CONSTRAINT report_conflict_pkey PRIMARY KEY (id)
+  CONSTRAINT report_conflict_pkey PRIMARY KEY (node_id, id)
   CREATE UNIQUE INDEX report_conflict_batch_idx ON report_conflict USING btree (node_id, spool, seq, digest)
-  CREATE INDEX report_conflict_node_idx ON report_conflict USING btree (node_id, id)
+  CREATE INDEX report_conflict_id_idx ON report_conflict USING btree (id)
 
 TABLE report_key
   node_id uuid NOT NULL

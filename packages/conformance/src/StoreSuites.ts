@@ -8,6 +8,7 @@ import * as CredentialStoreSuite from "./CredentialStoreSuite.ts"
 import * as FleetSuite from "./FleetSuite.ts"
 import * as IdempotencyStoreSuite from "./IdempotencyStoreSuite.ts"
 import * as InventoryStoreSuite from "./InventoryStoreSuite.ts"
+import * as LeaseStoreSuite from "./LeaseStoreSuite.ts"
 import * as NodeStateStoreSuite from "./NodeStateStoreSuite.ts"
 import * as QuarantineStoreSuite from "./QuarantineStoreSuite.ts"
 import * as QuarantineSuite from "./QuarantineSuite.ts"
@@ -30,6 +31,7 @@ export const suite = (name: string, stores: StoresLayer, capabilities: Capabilit
   UserStoreSuite.suite(name, stores)
   InventoryStoreSuite.suite(name, stores)
   FleetSuite.suite(name, stores)
+  LeaseStoreSuite.suite(name, stores)
   SubscriptionStoreSuite.suite(name, stores)
   SubscriptionListSuite.suite(name, stores)
   CredentialStoreSuite.suite(name, stores)

@@ -5,6 +5,7 @@ import type {
   CredentialStore,
   IdempotencyStore,
   InventoryStore,
+  LeaseStore,
   NodeStateStore,
   QuarantineStore,
   RecordStore,
@@ -27,6 +28,7 @@ export type Stores =
   | UserStore.UserStore
   | IdempotencyStore.IdempotencyStore
   | InventoryStore.InventoryStore
+  | LeaseStore.LeaseStore
   | SubscriptionStore.SubscriptionStore
   | CredentialStore.CredentialStore
   | BucketStore.BucketStore

@@ -9,6 +9,7 @@ import { Contents } from "./memory/Contents.ts"
 import * as CredentialStore from "./memory/CredentialStore.ts"
 import * as IdempotencyStore from "./memory/IdempotencyStore.ts"
 import * as InventoryStore from "./memory/InventoryStore.ts"
+import * as LeaseStore from "./memory/LeaseStore.ts"
 import { Memory } from "./memory/Memory.ts"
 import * as NodeStateStore from "./memory/NodeStateStore.ts"
 import * as QuarantineStore from "./memory/QuarantineStore.ts"
@@ -31,6 +32,7 @@ export const layer = Layer.mergeAll(
   IdempotencyStore.layer,
   UserStore.layer,
   InventoryStore.layer,
+  LeaseStore.layer,
   SubscriptionStore.layer,
   CredentialStore.layer,
   BucketStore.layer,

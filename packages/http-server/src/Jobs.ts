@@ -1,6 +1,7 @@
 /**
- * What runs without being asked. Every replica runs them all; the stores see to it that nothing happens twice. A round
- * that fails is logged and tried again at its next turn.
+ * What runs without being asked. One replica of all on a database runs it, the one that holds the lease; every other one
+ * looks for marks that were left lying. A replica that lost the lease may finish what it had begun beside its follower:
+ * the stores see to it that nothing happens twice. A round that fails is logged and tried again at its next turn.
  */
 import {
   AuditTrail,
@@ -8,6 +9,8 @@ import {
   Idempotency,
   IdempotencyStore,
   Instant,
+  Lease,
+  type LeaseStore,
   Ledger,
   NodeStateStore,
   RecordStore,
@@ -17,6 +20,7 @@ import {
   UsageStore
 } from "@vpnmgr/core"
 import { Cause, Duration, Effect, Layer, Queue, Stream } from "effect"
+import type { SecureRandom } from "effect/crypto"
 import { Policy } from "./Policy.ts"
 
 /** How long marks are collected before revisions are allotted; a wait is told of it soon, and many marks cost one. */
@@ -32,22 +36,35 @@ const round = <A, E, R>(name: string, work: Effect.Effect<A, E, R>) =>
 const every = <A, E, R>(name: string, pause: Duration.Input, work: Effect.Effect<A, E, R>) =>
   Effect.forever(Effect.andThen(round(name, work), Effect.sleep(pause)))
 
-/** Allots revisions after commits: 100 ms after the first mark, and every second in case a notification was lost. */
-export const assigner = Layer.effectDiscard(
+/** Allots revisions 100 ms after the first mark it hears of. */
+const prompt = Layer.effectDiscard(
   Effect.gen(function* () {
     const store = yield* NodeStateStore.NodeStateStore
     const marks = yield* Queue.sliding<void>(1)
     const listen = Stream.runForEach(store.dirtied, () => Queue.offer(marks, undefined))
-    const look = Effect.gen(function* () {
-      const isMarked = yield* Effect.timeoutOption(Queue.take(marks), lost)
-      if (isMarked._tag === "Some") yield* Effect.sleep(coalesce)
+    const allot = Effect.gen(function* () {
+      yield* Queue.take(marks)
+      yield* Effect.sleep(coalesce)
       yield* Queue.clear(marks)
       yield* store.assign
     })
     yield* Effect.forkScoped(every("listening for changes", lost, listen))
-    yield* Effect.forkScoped(every("allotting revisions", 0, look))
+    yield* Effect.forkScoped(every("allotting revisions", 0, allot))
   })
 )
+
+/**
+ * Allots revisions every second: of what was marked while no notification came, or whoever should have heard of it was
+ * away. Two at once wait for each other, and the second finds nothing left.
+ */
+const lookout = Layer.effectDiscard(
+  Effect.flatMap(NodeStateStore.NodeStateStore, ({ assign }) =>
+    Effect.forkScoped(every("allotting revisions that were left", lost, assign))
+  )
+)
+
+/** Allots revisions after commits: 100 ms after the first mark, and every second in case a notification was lost. */
+export const assigner = Layer.mergeAll(prompt, lookout)
 
 /** Turns windows that have ended. */
 export const windows: Layer.Layer<
@@ -108,5 +125,15 @@ export const answers = Layer.effectDiscard(
   })
 )
 
-/** All of them. */
-export const layer = Layer.mergeAll(assigner, windows, spares, retention, seals, sessions, answers)
+/** What one replica does for all. */
+const once = Layer.mergeAll(prompt, windows, spares, retention, seals, sessions, answers)
+
+/** All of them: what one replica does for all runs where the lease is held, and moves with it. */
+export const layer: Layer.Layer<
+  never,
+  never,
+  Layer.Services<typeof once> | LeaseStore.LeaseStore | SecureRandom.SecureRandom
+> = Layer.mergeAll(
+  lookout,
+  Layer.effectDiscard(Effect.forkScoped(Lease.whileHeld("jobs", Layer.launch(Layer.fresh(once)))))
+)

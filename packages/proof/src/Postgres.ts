@@ -208,7 +208,8 @@ const parts = (text: string) => {
 
 const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`
 
-const serverUser = (): { readonly uid: number; readonly gid: number } | { readonly uid?: never } => {
+/** The user that root starts servers as which refuse root; nobody else changes user. */
+export const serverUser = (): { readonly uid: number; readonly gid: number } | { readonly uid?: never } => {
   if (process.getuid?.() !== 0) return {}
   const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))
   return { uid: id("-u"), gid: id("-g") }

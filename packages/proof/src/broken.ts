@@ -1,7 +1,8 @@
 /**
  * The proof that the runs can fail: with idempotency, the epoch or the spool switched off in a test build, the crash run's
  * sums must not hold; with the same blows and nothing broken, they must. With configs kept for ten seconds whatever
- * changes, the replica run must find them stale.
+ * changes, the replica run must find them stale; with a lease that lasts for an hour it must find that nobody follows a
+ * holder that was killed, and with idempotency switched off that its own sums are wrong.
  *
  *   npm run crash:broken
  */
@@ -63,4 +64,22 @@ await report.sequence("config-cache", async () => {
     return Expect.present("a stale config", stale)[0].replace(/.*: /, "")
   })
 })
+for (const [rule, finds, pattern] of [
+  ["lease", "that nobody follows a killed holder", /^FAILED.*another replica does what one does for all: not within/m],
+  [
+    "idempotency",
+    "that sums are wrong",
+    /^FAILED.*nothing was lost and nothing doubled.*\ssum of .*: expected \d+, got \d+$/m
+  ]
+] as const)
+  await report.sequence(`replicas ${rule}`, async () => {
+    await report.step(`with ${rule} broken the replica run finds ${finds}`, async () => {
+      const options = ["--only", "many", "--count", "2", "--seed", "1", "--break", rule]
+      const { code, output } = await started(replicas, ...options)
+      const found = pattern.exec(output)
+      if (found === null) report.note(output)
+      Expect.same("the exit code", code, 1)
+      return Expect.present("the failure", found)[0].replace(/.*\| /, "")
+    })
+  })
 process.exit(report.end())

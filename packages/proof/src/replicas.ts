@@ -1,19 +1,25 @@
 /**
  * The replica run: two servers on one database behind a balancer, three nodes of which one is frozen, batches that
- * overlap in everything they touch, and configs that one replica forbids and another hands out.
+ * overlap in everything they touch, and configs that one replica forbids and another hands out; then two and four servers
+ * under load while one after the other is killed, frozen, cut off and stopped, and two behind PgBouncer.
  *
  *   npm run replicas -- --sing-box 1.12.12
+ *   npm run replicas -- --only many
  *   npm run replicas -- --only staleness --break config-cache     must fail: a proof that cannot fail is none
  */
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import * as Arena from "./Arena.ts"
 import * as Plan from "./crash/Plan.ts"
+import * as Database from "./Database.ts"
 import * as Expect from "./Expect.ts"
 import * as Main from "./Main.ts"
 import * as Balancer from "./replicas/Balancer.ts"
 import * as Batches from "./replicas/Batches.ts"
 import * as Configs from "./replicas/Configs.ts"
+import * as Many from "./replicas/Many.ts"
+import * as Pooled from "./replicas/Pooled.ts"
+import * as PgBouncer from "./PgBouncer.ts"
 import type * as Report from "./Report.ts"
 import * as SingBox from "./SingBox.ts"
 
@@ -21,8 +27,10 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     "sing-box": { type: "string", default: SingBox.versions[0]! },
-    /** One sequence alone: staleness. */
+    /** One part alone: staleness, many, pgbouncer. */
     only: { type: "string" },
+    /** Of the many, this number of replicas alone. */
+    count: { type: "string" },
     /** A rule that a test build breaks. */
     break: { type: "string" },
     keep: { type: "boolean", default: false }
@@ -200,8 +208,50 @@ const run = async (report: Report.Report, place: Main.Place) => {
   await arena.close(values.keep || failed > 0)
 }
 
+const build = values.break === undefined ? {} : { main: Arena.testMain, env: { VPNMGR_BREAK: values.break } }
+
+/** Two replicas, and four, each in a database of their own. */
+const many = async (report: Report.Report, place: Main.Place) => {
+  const shared = { ...build, seed: Number(values.seed), keep: values.keep, place }
+  for (const [count, blows] of [
+    [2, ["killed", "stopped"]],
+    [4, ["killed", "frozen", "cut off", "stopped"]]
+  ] as const) {
+    if (values.count !== undefined && Number(values.count) !== count) continue
+    const database = await Database.start()
+    await Many.run(report, `${count} replicas`, { ...shared, database, count, blows })
+    await database.close()
+  }
+}
+
+/** Two replicas behind PgBouncer in transaction mode, after start-up has said what it takes. */
+const pooled = async (report: Report.Report, place: Main.Place) => {
+  if (PgBouncer.find() === null) return report.skip("pgbouncer", PgBouncer.missing)
+  const database = await Database.start()
+  const pooler = await PgBouncer.start(database.url)
+  await report.sequence("pgbouncer", async () => {
+    await report.step("start-up says what PgBouncer in transaction mode takes", () => Pooled.asked(database, pooler))
+    await Many.run(report, "2 replicas behind PgBouncer", {
+      ...build,
+      env: { VPNMGR_DATABASE_LISTEN_URL: database.url },
+      database,
+      url: pooler.url,
+      count: 2,
+      blows: ["killed", "frozen"],
+      seed: Number(values.seed),
+      keep: values.keep,
+      place
+    })
+  })
+  await pooler.close()
+  return database.close()
+}
+
 await Main.main("replicas", async (report, place) => {
   const missing = await Main.missing(version)
   if (missing !== undefined) report.skip("replicas", missing)
-  else await report.sequence("replicas", () => run(report, place))
+  else if (values.only === undefined || values.only === "staleness")
+    await report.sequence("replicas", () => run(report, place))
+  if (values.only === undefined || values.only === "many") await many(report, place)
+  if (values.only === undefined || values.only === "pgbouncer") await pooled(report, place)
 })

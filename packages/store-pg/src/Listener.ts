@@ -85,6 +85,10 @@ const makeHub = Effect.gen(function* () {
   }
 })
 
+const deafness =
+  "LISTEN does not work on this connection: nodes learn of changes only when they look again, and no config is kept. " +
+  "Set database_listen_url to a URL that reaches PostgreSQL itself, not a pooler in transaction mode."
+
 /**
  * Waits until a notification comes through and calls `heard`; says so when none does, as behind a pooler that hands
  * connections out per transaction, and goes on trying.
@@ -106,11 +110,7 @@ const awaitEcho = Effect.fnUntraced(function* (
     yield* pause(echoWithin)
     echoes.delete(mark)
     if (isHeard) return
-    if (tries === 0)
-      yield* Effect.logWarning(
-        "LISTEN does not work on this connection: nodes learn of changes only when they look again. " +
-          "Give a URL that reaches PostgreSQL itself, not a pooler in transaction mode."
-      )
+    if (tries === 0) yield* Effect.logWarning(deafness)
   }
 })
 
@@ -157,5 +157,16 @@ export const layerOf = <E, R>(
       const hub = yield* makeHub
       yield* subscribe(hub.hear)
       return Listener.of({ channel, ...hub.heard, isListening: () => true })
+    })
+  )
+
+/** Hears nothing but what this process tells itself, and says so: for a way on which LISTEN is of no use. */
+export const layerDeaf = (channel: string): Layer.Layer<Listener> =>
+  Layer.effect(
+    Listener,
+    Effect.gen(function* () {
+      const hub = yield* makeHub
+      yield* Effect.logWarning(deafness)
+      return Listener.of({ channel, ...hub.heard, isListening: Effect.succeed(false) })
     })
   )

@@ -7,6 +7,7 @@ import * as DirectoryLock from "./DirectoryLock.ts"
 import { refuse, type StartRefused } from "./Failure.ts"
 import * as Listener from "./Listener.ts"
 import { defaultSchema } from "./Migrations.ts"
+import * as PgLeaseStore from "./PgLeaseStore.ts"
 import * as Pglite from "./Pglite.ts"
 import * as Stores from "./Stores.ts"
 
@@ -27,6 +28,9 @@ export const layerClient = (options: Options): Layer.Layer<SqlClient.SqlClient |
     : embedded
 }
 
-/** All stores over PGlite, migrated and checked. */
+/** All stores over PGlite, migrated and checked. Nobody else has them open, so whoever held a lease is gone. */
 export const layer = (options: Options): Layer.Layer<Stores.Stores, StartRefused, Vault.Vault> =>
-  Stores.layer(defaultSchema).pipe(Layer.provide(layerClient(options)))
+  Stores.layer(defaultSchema).pipe(
+    Layer.tap(() => PgLeaseStore.free),
+    Layer.provide(layerClient(options))
+  )

@@ -5,6 +5,7 @@ import type {
   CredentialStore,
   IdempotencyStore,
   InventoryStore,
+  LeaseStore,
   NodeStateStore,
   QuarantineStore,
   RecordStore,
@@ -25,6 +26,7 @@ import * as PgBucketStore from "./PgBucketStore.ts"
 import * as PgCredentialStore from "./PgCredentialStore.ts"
 import * as PgIdempotencyStore from "./PgIdempotencyStore.ts"
 import * as PgInventoryStore from "./PgInventoryStore.ts"
+import * as PgLeaseStore from "./PgLeaseStore.ts"
 import * as PgNodeStateStore from "./PgNodeStateStore.ts"
 import * as PgQuarantineStore from "./PgQuarantineStore.ts"
 import * as PgRecordStore from "./PgRecordStore.ts"
@@ -43,6 +45,7 @@ export type Stores =
   | CredentialStore.CredentialStore
   | IdempotencyStore.IdempotencyStore
   | InventoryStore.InventoryStore
+  | LeaseStore.LeaseStore
   | NodeStateStore.NodeStateStore
   | QuarantineStore.QuarantineStore
   | RecordStore.RecordStore
@@ -64,6 +67,7 @@ export const layer = (
     PgIdempotencyStore.layer,
     PgUserStore.layer,
     PgInventoryStore.layer,
+    PgLeaseStore.layer,
     PgSubscriptionStore.layer,
     PgCredentialStore.layer,
     PgBucketStore.layer,

@@ -11,11 +11,16 @@ import { showSpan } from "../settings/Value.ts"
 
 /** Every store and the vault they seal with. */
 export const layer = (settings: ServerSettings, key: Redacted.Redacted<Uint8Array>) => {
-  const { databaseConnections, databaseSchema, databaseUrl, dataDirectory } = settings
+  const { databaseConnections, databaseListenUrl, databaseSchema, databaseUrl, dataDirectory } = settings
   const stores =
     databaseUrl === null
       ? PgliteStores.layer({ directory: dataDirectory })
-      : PgStores.layer({ url: databaseUrl, schema: databaseSchema, maxConnections: databaseConnections })
+      : PgStores.layer({
+          url: databaseUrl,
+          listenUrl: databaseListenUrl ?? undefined,
+          schema: databaseSchema,
+          maxConnections: databaseConnections
+        })
   return stores.pipe(
     Layer.provideMerge(NodeVault.layer(key)),
     Layer.catch(({ detail, isHeld }) =>

@@ -18,6 +18,13 @@ export const definitions = {
     secret: true,
     meaning: "PostgreSQL 15 or newer, postgres://user:password@host/database. Without it, an embedded one."
   },
+  databaseListenUrl: {
+    of: Schema.NullOr(Value.Secret),
+    standard: null,
+    secret: true,
+    meaning:
+      "A URL that reaches PostgreSQL itself, where database_url leads to a pooler in transaction mode: LISTEN needs it."
+  },
   databaseSchema: {
     of: Value.Identifier,
     standard: "vpnmgr",

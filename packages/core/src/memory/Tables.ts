@@ -148,6 +148,7 @@ export interface Tables {
   /** By subscription and inbound, then id. */
   accessLog: Rows<Rows<AccessRow>>
   nodeItems: Rows<NodeItems>
+  leases: Rows<{ readonly holder: string; readonly term: number; readonly until: Instant }>
 }
 
 const none = <V>(): Rows<V> => HashMap.empty()
@@ -181,7 +182,8 @@ export const empty = (): Tables => ({
   reports: none(),
   conflicts: none(),
   accessLog: none(),
-  nodeItems: none()
+  nodeItems: none(),
+  leases: none()
 })
 
 /** The row with a key, or undefined. */
