@@ -1,6 +1,7 @@
 /**
  * Answers of `/s/{link}`, kept for less than a second: what a link that is asked for again and again costs then is not a
- * query (decision 17 has the measurement). Nothing is kept of links that lead nowhere.
+ * query (decision 17 has the measurement). Nothing is kept of links that lead nowhere, and none of a link that was not
+ * asked for just before: most links come once in hours, and what is kept of them only makes old garbage (decision 37).
  *
  * An answer is as old as the moment its facts were asked for, not as the moment they came: a slow query makes nothing
  * stale for longer. It ends with its lifetime, at the next instant at which it changes by itself, and with any change
@@ -16,7 +17,7 @@ const lifetime = 600
 /** Characters of all bodies together: enough for what is asked for again and again, and no burden to the rest. */
 const room = 8 * 1024 * 1024
 
-/** Changes remembered apart; when there are more, all that is kept is taken for changed. */
+/** Changes remembered apart; when there are more, all that is kept is taken for changed. Links asked for just before. */
 const remembered = 10_000
 
 /** What is known of an answer when it is kept. */
@@ -38,6 +39,7 @@ export interface ConfigCache<A> {
   /** Counts what is heard; an answer is kept with the number that was current when its facts were asked for. */
   readonly now: () => number
   readonly find: (link: string, now: Instant) => A | undefined
+  /** Keeps an answer, unless it is the first one of its link within the lifetime of an answer. */
   readonly keep: (link: string, kept: Kept<A>) => void
   /** Hears what changed. */
   readonly hear: (what: Changed) => void
@@ -50,7 +52,8 @@ export const make = <A>(): ConfigCache<A> => {
   const longest = broken("config-cache") ? 10_000 : lifetime
   const heard = new Map<string, number>()
   let [young, old] = [new Map<string, Kept<A>>(), new Map<string, Kept<A>>()]
-  let [bornAt, size, number, everything] = [0, 0, 0, 0]
+  let [asked, askedBefore] = [new Set<string>(), new Set<string>()]
+  let [bornAt, askedSince, size, number, everything] = [0, 0, 0, 0, 0]
 
   /**
    * Answers go with their generation, not one by one: a Map from whose front is deleted is walked over all that was
@@ -61,6 +64,17 @@ export const make = <A>(): ConfigCache<A> => {
     size = 0
     bornAt = now
   }
+  const isAskedAgain = (link: string, now: Instant): boolean => {
+    if (asked.size >= remembered || now < askedSince || now >= askedSince + longest) {
+      const isLongAgo = now < askedSince || now >= askedSince + 2 * longest
+      ;[asked, askedBefore] = [new Set(), isLongAgo ? new Set() : asked]
+      askedSince = now
+    }
+    const again = asked.has(link) || askedBefore.has(link)
+    asked.add(link)
+    return again
+  }
+
   const lives = ({ from, goodUntil }: Kept<A>, now: Instant) => now >= from && now < Math.min(from + longest, goodUntil)
   const isOvertaken = ({ asOf, ownerId, subscriptionId }: Kept<A>) =>
     Math.max(everything, heard.get(subscriptionId) ?? 0, heard.get(ownerId ?? "") ?? 0) > asOf
@@ -80,6 +94,7 @@ export const make = <A>(): ConfigCache<A> => {
       return found !== undefined && lives(found, now) && !isOvertaken(found) ? found.answer : undefined
     },
     keep: (link, entry) => {
+      if (!isAskedAgain(link, entry.from)) return
       if (size + entry.size > room / 2 || entry.from < bornAt || entry.from >= bornAt + longest) turn(entry.from)
       young.set(link, entry)
       size += entry.size

@@ -14,11 +14,21 @@ import {
 } from "../src/index.ts"
 import * as ConfigCache from "../src/ConfigCache.ts"
 
+/** A cache whose links were all asked for just before. */
+const busy = () => {
+  const cache = ConfigCache.make<string>()
+  const keep: typeof cache.keep = (link, entry) => {
+    cache.keep(link, entry)
+    cache.keep(link, entry)
+  }
+  return { ...cache, keep }
+}
+
 const kept = { answer: "a", size: 1, subscriptionId: "s", ownerId: "o", from: 1000, goodUntil: Infinity, asOf: 0 }
 
 describe("ConfigCache", () => {
   it("hands an answer out for less than a second, and never past the instant at which it changes", () => {
-    const cache = ConfigCache.make<string>()
+    const cache = busy()
     cache.keep("link", kept)
     assert.strictEqual(cache.find("link", 1599), "a")
     assert.isUndefined(cache.find("link", 1600))
@@ -29,8 +39,19 @@ describe("ConfigCache", () => {
     assert.isUndefined(cache.find("link", 999), "the clock was set back")
   })
 
-  it("forgets what changed, and what was asked for before it changed", () => {
+  it("keeps nothing of a link that was not asked for just before", () => {
     const cache = ConfigCache.make<string>()
+    cache.keep("link", kept)
+    assert.isUndefined(cache.find("link", 1000))
+    cache.keep("link", { ...kept, from: 1500 })
+    assert.strictEqual(cache.find("link", 1500), "a")
+    cache.keep("rare", kept)
+    cache.keep("rare", { ...kept, from: 3000 })
+    assert.isUndefined(cache.find("rare", 3000))
+  })
+
+  it("forgets what changed, and what was asked for before it changed", () => {
+    const cache = busy()
     const isKept = (asOf: number) => {
       cache.keep("link", { ...kept, asOf })
       return cache.find("link", 1000) !== undefined
@@ -52,7 +73,7 @@ describe("ConfigCache", () => {
   })
 
   it("is bounded in what it keeps and in what it remembers", () => {
-    const cache = ConfigCache.make<string>()
+    const cache = busy()
     const mebibyte = 1024 * 1024
     for (let n = 0; n < 40; n++) cache.keep(`link ${n}`, { ...kept, size: mebibyte })
     const found = Array.from({ length: 40 }, (_, n) => cache.find(`link ${n}`, 1000) !== undefined)
@@ -105,11 +126,12 @@ describe("ConfigDelivery", () => {
   const run = <A, E>(effect: Effect.Effect<A, E, Layer.Success<typeof layer> | Actor.Actor>) =>
     effect.pipe(Effect.provideService(Actor.Actor, Actor.system), Effect.provide(layer))
 
-  it.effect("asks the store once for a link that is asked for again, and each time for one that leads nowhere", () =>
+  it.effect("asks the store no more for a link that is asked for again, and each time for one that leads nowhere", () =>
     run(
       Effect.gen(function* () {
         const fetch = yield* fetching
         const { subscription } = yield* (yield* Subscriptions.Subscriptions).create(plain)
+        assert.deepStrictEqual(yield* fetch(subscription.link), ["Config", 1])
         assert.deepStrictEqual(yield* fetch(subscription.link), ["Config", 1])
         assert.deepStrictEqual(yield* fetch(subscription.link), ["Config", 0])
         yield* TestClock.adjust(600)

@@ -167,6 +167,6 @@ export const layerDeaf = (channel: string): Layer.Layer<Listener> =>
     Effect.gen(function* () {
       const hub = yield* makeHub
       yield* Effect.logWarning(deafness)
-      return Listener.of({ channel, ...hub.heard, isListening: Effect.succeed(false) })
+      return Listener.of({ channel, ...hub.heard, isListening: () => false })
     })
   )
