@@ -16,6 +16,9 @@ export interface Statement {
   readonly executed: number
 }
 
+/** Where in the output the account begins, after what statements gave. */
+const mark = "statements:"
+
 const counting = (url: string, what: "none" | "top", planning: "on" | "off") =>
   Sql.make(url).run(
     `ALTER SYSTEM SET pg_stat_statements.track = '${what}'`,
@@ -32,13 +35,15 @@ export const count = async (url: string): Promise<void> => {
   await counting(url, "top", "on")
 }
 
-/** What ran in the database at `url` since `forget`. */
-export const read = async (url: string): Promise<ReadonlyArray<Statement>> => {
-  const [json] = await Sql.make(url).run(`SELECT coalesce(json_agg(x), '[]') FROM (
-    SELECT query, calls::int, total_plan_time AS planned, total_exec_time AS executed FROM public.pg_stat_statements
-    WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())) x`)
-  return JSON.parse(json!) as ReadonlyArray<Statement>
+/** What ran in the database at `url` since this was last asked, `statements` before that included. */
+export const take = async (url: string, ...statements: ReadonlyArray<string>): Promise<ReadonlyArray<Statement>> => {
+  const lines = await Sql.make(url).run(
+    ...statements.map((statement) => `${statement} \\g /dev/null`),
+    `SELECT '${mark}' || coalesce(json_agg(x), '[]') FROM (
+      SELECT query, calls::int, total_plan_time AS planned, total_exec_time AS executed FROM public.pg_stat_statements
+      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())) x`,
+    "SELECT public.pg_stat_statements_reset()"
+  )
+  const text = lines.join("\n")
+  return JSON.parse(text.slice(text.indexOf(mark) + mark.length)) as ReadonlyArray<Statement>
 }
-
-/** Forgets what was counted. */
-export const forget = (url: string): Promise<unknown> => Sql.make(url).run("SELECT public.pg_stat_statements_reset()")

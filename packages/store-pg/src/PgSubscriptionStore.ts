@@ -2,10 +2,11 @@
 import type { Instant, Subscription } from "@vpnmgr/core"
 import { Id, SubscriptionList, SubscriptionStore, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type Statement } from "effect/sql"
 import type { BucketRow } from "./Column.ts"
 import { at, bucketColumns, bucketOf, millis } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
+import * as Grams from "./Grams.ts"
 import type { InboundRow } from "./InboundRow.ts"
 import { inboundColumns, make as makeInboundRow } from "./InboundRow.ts"
 import { place } from "./PgCredentialStore.ts"
@@ -29,6 +30,8 @@ interface ConfigRow extends SubscriptionLink.SubscriptionRow {
   readonly inbounds: ReadonlyArray<InboundRow>
 }
 
+const none: Grams.Frequencies = new Map()
+
 /** JSON has no Infinity: PostgreSQL writes it as a string. */
 const bucketOfJson = (row: ConfigRow["buckets"][number]) =>
   bucketOf({
@@ -47,6 +50,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
       const inboundRow = makeInboundRow(vault)
       const links = SubscriptionLink.make(vault)
       const pageOf = SubscriptionPage.make(sql)
+      const frequencies = yield* Grams.make(sql)
       const atomic = PgTransaction.make(sql)
 
       const insert = Effect.fn("PgSubscriptionStore.insert")(function* (subscription: Subscription.Subscription) {
@@ -156,11 +160,18 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
         filter: SubscriptionList.Filter,
         page: SubscriptionList.Page
       ) {
-        const ofNode = filter.nodeId === undefined ? [] : yield* inboundsOf(filter.nodeId)
-        const rows = yield* stored(sql<SubscriptionLink.SubscriptionRow>`
-          WITH page AS (${pageOf(filter, page, ofNode)})
-          SELECT ${sql.literal(columns)} FROM page p JOIN subscription s ON s.id = p.id
-          ORDER BY ${sql.literal(SubscriptionPage.order(page, "p."))}`)
+        const known = {
+          inboundIds: filter.nodeId === undefined ? [] : yield* inboundsOf(filter.nodeId),
+          frequencies: filter.search === undefined ? none : yield* frequencies
+        }
+        const read = (statement: Statement.Fragment) =>
+          stored(sql<SubscriptionLink.SubscriptionRow>`
+            WITH page AS (${statement})
+            SELECT ${sql.literal(columns)} FROM page p JOIN subscription s ON s.id = p.id
+            ORDER BY ${sql.literal(SubscriptionPage.order(page, "p."))}`)
+        const { near, far } = pageOf(filter, page, known)
+        const first = yield* read(near)
+        const rows = far === null || first.length >= page.limit ? first : yield* read(far)
         return yield* Effect.forEach(rows, links.open)
       })
 
