@@ -38,7 +38,7 @@ export const count = async (url: string): Promise<void> => {
 /** What ran in the database at `url` since this was last asked, `statements` before that included. */
 export const take = async (url: string, ...statements: ReadonlyArray<string>): Promise<ReadonlyArray<Statement>> => {
   const lines = await Sql.make(url).run(
-    ...statements.map((statement) => `${statement} \\g /dev/null`),
+    ...statements,
     `SELECT '${mark}' || coalesce(json_agg(x), '[]') FROM (
       SELECT query, calls::int, total_plan_time AS planned, total_exec_time AS executed FROM public.pg_stat_statements
       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())) x`,

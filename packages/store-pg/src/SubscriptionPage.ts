@@ -141,7 +141,11 @@ export const make = (sql: SqlClient.SqlClient) => {
       SELECT s.id, ${key} AS key FROM subscription s WHERE s.id = i.id AND ${sql.and(rest)} OFFSET 0) f`
 
   /** What is over limit, by the exhausted buckets: by those of its own, and by those of its owner. */
-  const overLimit = (filter: SubscriptionList.Filter, rest: ReadonlyArray<Statement.Fragment>, key: Statement.Fragment) => {
+  const overLimit = (
+    filter: SubscriptionList.Filter,
+    rest: ReadonlyArray<Statement.Fragment>,
+    key: Statement.Fragment
+  ) => {
     const now = at(sql, filter.state!.at)
     const living = [isLiving(now), ...rest]
     const own = sql`SELECT b.id FROM bucket b WHERE b.kind = 'subscription' AND b.exhausted_until > ${now}`
@@ -163,7 +167,10 @@ export const make = (sql: SqlClient.SqlClient) => {
   }
 
   /** True when an index has what the filter keeps, or much of it, in the page's order. */
-  const isInOrder = ({ expiresBefore, inboundId, nodeId, search, state }: SubscriptionList.Filter, by: SubscriptionList.SortKey) =>
+  const isInOrder = (
+    { expiresBefore, inboundId, nodeId, search, state }: SubscriptionList.Filter,
+    by: SubscriptionList.SortKey
+  ) =>
     inboundId === undefined &&
     nodeId === undefined &&
     search === undefined &&
@@ -181,15 +188,22 @@ export const make = (sql: SqlClient.SqlClient) => {
     const ordered = sql.literal(`ORDER BY ${order(page)}`)
     const limit = sql`LIMIT ${BigInt(page.limit)}::bigint`
     const inOrder = [...listed(filter), ...(page.after === null ? [] : [beyond(direction, page.after)])]
-    const linkedTo = [...(inboundId === undefined ? [] : [[inboundId]]), ...(nodeId === undefined ? [] : [known.inboundIds])]
+    const linkedTo = [
+      ...(inboundId === undefined ? [] : [[inboundId]]),
+      ...(nodeId === undefined ? [] : [known.inboundIds])
+    ]
     const asked = passes(filter, linkedTo)
     if (isInOrder(filter, direction.by)) {
       const conditions = sql.and([...inOrder, ...asked])
-      return { near: sql`SELECT s.id, ${key} AS key FROM subscription s WHERE ${conditions} ${ordered} ${limit}`, far: null }
+      return {
+        near: sql`SELECT s.id, ${key} AS key FROM subscription s WHERE ${conditions} ${ordered} ${limit}`,
+        far: null
+      }
     }
 
     const isServed = Object.keys(filter).length === 1 && linkedTo.length === 1 && direction.by === "id"
-    if (isServed) return { near: sql`${served(linkedTo[0]!, page, direction.isDescending)} ${ordered} ${limit}`, far: null }
+    if (isServed)
+      return { near: sql`${served(linkedTo[0]!, page, direction.isDescending)} ${ordered} ${limit}`, far: null }
 
     const rarest = search === undefined ? null : Grams.rarest(SubscriptionList.fold(search), known.frequencies)
     const rest = [

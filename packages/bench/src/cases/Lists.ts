@@ -81,7 +81,9 @@ const cursorAt = ({ sort }: Shapes.Shape, { createdAt, expiresAt }: Times, curso
 const check = ({ expected, path }: Pick<Asked, "expected" | "path">, { items }: Page) => {
   const wrong = items.findIndex(({ id }, index) => id !== expected[index])
   if (wrong >= 0 || items.length !== expected.length)
-    throw new Error(`${path}: ${items.length} items instead of ${expected.length}; item ${wrong} is not what was seeded`)
+    throw new Error(
+      `${path}: ${items.length} items instead of ${expected.length}; item ${wrong} is not what was seeded`
+    )
 }
 
 const places = ({ group }: Shapes.Shape): ReadonlyArray<Place> =>
@@ -158,7 +160,9 @@ const judge = (site: Site, all: ReadonlyArray<Asked>, cpu: string): ReadonlyArra
       seen: Object.fromEntries(pages.map((page) => [named(page), { ours: page.ours, plain: page.theirs }]))
     })
     const deep = pages.flatMap((page) => {
-      const first = pages.find((one) => one.shape === page.shape && one.reader === page.reader && one.place === "first")!
+      const first = pages.find(
+        (one) => one.shape === page.shape && one.reader === page.reader && one.place === "first"
+      )!
       return page.place === "first" ? [] : [{ page, first, values: page.ours.map((time, n) => time / first.ours[n]!) }]
     })
     const farthest = worst(deep, ({ values }) => median(values))
@@ -196,7 +200,12 @@ const mark = async (site: Site) => {
     settings: { protocol: "shadowsocks" }
   })
   const { off, on } = Shapes.marking(base, few.id, deadline!)
-  await sql.run(...on, "VACUUM (ANALYZE) subscription", "VACUUM (ANALYZE) bucket", "VACUUM (ANALYZE) subscription_inbound")
+  await sql.run(
+    ...on,
+    "VACUUM (ANALYZE) subscription",
+    "VACUUM (ANALYZE) bucket",
+    "VACUUM (ANALYZE) subscription_inbound"
+  )
   return {
     facts: { count: site.subscriptions, inbounds: { all: all!.id, few: few.id }, node: all!.node_id },
     times: { createdAt: Number(created), expiresAt: Number(expires) },
