@@ -39,6 +39,19 @@ export const used = (root: number): number => {
   return (found.own + found.waited + below(root)) * tick
 }
 
+/** Milliseconds that a process and those of its children that live have run, to the microsecond. */
+export const ran = (root: number): number => {
+  const own = (pid: number) => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6
+  return readdirSync("/proc").reduce((sum, name) => {
+    if (!/^\d+$/.test(name) || (Number(name) !== root && statOf(Number(name))?.parent !== root)) return sum
+    try {
+      return sum + own(Number(name))
+    } catch {
+      return sum
+    }
+  }, 0)
+}
+
 /** Resident memory of one process now, MB (10⁶ bytes). */
 export const resident = (pid: number): number => {
   const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))

@@ -229,7 +229,7 @@ export const make = (sql: SqlClient.SqlClient) => {
             : [sql`${select(rest)} OFFSET 0`]
     const union = sql.join(" UNION ", false)(all.map((one) => sql`(${one})`))
     const far = sql`SELECT id, key FROM (${union}) found ${ordered} ${limit}`
-    if (rarest !== null && rarest.share < rare && range === null) return { near: far, far: null }
+    if (rarest !== null && rarest.share < rare) return { near: far, far: null }
 
     const rows = BigInt(linkedTo.length > 0 || state?.is === "over_limit" ? reach.asking : reach.alone)
     const near = sql`SELECT s.id, s.key FROM (

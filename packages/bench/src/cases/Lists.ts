@@ -45,6 +45,8 @@ interface Asked {
   /** Milliseconds of the database, one of each round. */
   readonly ours: Array<number>
   readonly theirs: Array<number>
+  /** CPU of all of PostgreSQL in that time, milliseconds a request: the same on a busy machine. */
+  readonly cpu: Array<number>
 }
 
 const keys = { id: "s.id", title: "s.title_key", created_at: "s.created_at", expires_at: "s.expires_at" } as const
@@ -114,7 +116,8 @@ const prepare = async (
       expected: Shapes.expected(shape, count, after, limit, reader === "operator").map(idOf),
       plain: plainOf(site, shape, reader, after),
       ours: [],
-      theirs: []
+      theirs: [],
+      cpu: []
     })
   }
   return asked
@@ -126,9 +129,11 @@ const each = (statements: ReadonlyArray<Statements.Statement>, times: number): n
     .filter(({ calls }) => calls >= times)
     .reduce((sum, { executed, planned }) => sum + (executed + planned) / times, 0)
 
-const measure = async (site: Site, asked: Asked, api: Api.Api) => {
+const measure = async (site: Site, asked: Asked, api: Api.Api, postgres: number) => {
   const { url } = site.sql
+  const before = Cpu.ran(postgres)
   for (let n = 0; n < requests; n++) check(asked, await api.request<Page>("GET", asked.path))
+  asked.cpu.push((Cpu.ran(postgres) - before) / requests)
   asked.ours.push(each(await Statements.take(url), requests))
   const plain = (await Statements.take(url, asked.plain)).filter(({ query }) => query.startsWith("SELECT s.*"))
   asked.theirs.push(each(plain, 1))
@@ -156,8 +161,10 @@ const judge = (site: Site, all: ReadonlyArray<Asked>, cpu: string): ReadonlyArra
       values: top.ours,
       unit: "ms",
       bound: { atMost: milliseconds },
-      yardstick: `plain SQL ${ms(top.theirs)}; the slowest is ${named(top)}; ${middle}; ${cpu}`,
-      seen: Object.fromEntries(pages.map((page) => [named(page), { ours: page.ours, plain: page.theirs }]))
+      yardstick: `CPU ${ms(top.cpu)}; plain SQL ${ms(top.theirs)}; the slowest is ${named(top)}; ${middle}; ${cpu}`,
+      seen: Object.fromEntries(
+        pages.map((page) => [named(page), { ours: page.ours, cpu: page.cpu, plain: page.theirs }])
+      )
     })
     const deep = pages.flatMap((page) => {
       const first = pages.find(
@@ -230,14 +237,16 @@ const measureAll = async (bench: Bench, site: Site, facts: Shapes.Facts, times: 
   await Statements.take(site.sql.url)
 
   const { postgres, server } = site.behind()
+  if (postgres === null) throw new Error("there is no PostgreSQL of the run")
   const used = () => Cpu.used(server)
   const before = used()
   for (let round = 0; round < bench.rounds; round++)
-    for (const asked of all) await measure(site, asked, apis[asked.reader])
+    for (const asked of all) await measure(site, asked, apis[asked.reader], postgres)
   const cost = ((used() - before) * 1000) / (bench.rounds * all.length * requests)
-  if (postgres === null) throw new Error("there is no PostgreSQL of the run")
   for (const asked of all.filter(({ ours }) => median(ours) > milliseconds))
-    bench.note(`${named(asked)}: ${short(median(asked.ours))} ms; plain SQL ${short(median(asked.theirs))} ms`)
+    bench.note(
+      `${named(asked)}: ${short(median(asked.ours))} ms, CPU ${short(median(asked.cpu))} ms; plain SQL ${short(median(asked.theirs))} ms`
+    )
   return judge(site, all, `CPU of the server ${cost.toFixed(0)} µs a request`)
 }
 
