@@ -78,7 +78,7 @@ TABLE bucket WITH (fillfactor=70)
   CONSTRAINT bucket_kind_check CHECK ((kind = ANY (ARRAY['subscription'::text, 'owner'::text])))
   CONSTRAINT bucket_pkey PRIMARY KEY (id, kind)
   CREATE INDEX bucket_due_idx ON bucket USING btree (window_end) WHERE (window_end < 'infinity'::timestamp with time zone)
-  CREATE INDEX bucket_exhausted_idx ON bucket USING btree (kind, exhausted_until, id) WHERE (exhausted_until IS NOT NULL)
+  CREATE INDEX bucket_exhausted_idx ON bucket USING btree (kind, id, exhausted_until) WHERE (exhausted_until IS NOT NULL)
   CREATE INDEX bucket_ref_idx ON bucket USING btree (ref)
 
 TABLE bucket_cut

@@ -16,6 +16,7 @@ import { statements as manners } from "./migrations/0010_manners.ts"
 import { statements as peopleSearch } from "./migrations/0016_people_search.ts"
 import { statements as batchesSetAside } from "./migrations/0017_batches_set_aside.ts"
 import { statements as searchGrams } from "./migrations/0021_search_grams.ts"
+import { statements as exhausted } from "./migrations/0022_exhausted.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
@@ -30,7 +31,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0010_manners": manners,
   "0016_people_search": peopleSearch,
   "0017_batches_set_aside": batchesSetAside,
-  "0021_search_grams": searchGrams
+  "0021_search_grams": searchGrams,
+  "0022_exhausted": exhausted
 }
 
 const table = "migration"

@@ -140,19 +140,33 @@ export const make = (sql: SqlClient.SqlClient) => {
     sql`SELECT f.id, f.key FROM (${ids}) i CROSS JOIN LATERAL (
       SELECT s.id, ${key} AS key FROM subscription s WHERE s.id = i.id AND ${sql.and(rest)} OFFSET 0) f`
 
-  /** What is over limit, by the exhausted buckets: by those of its own, and by those of its owner. */
+  /**
+   * What is over limit, by the exhausted buckets: by those of its own, which are in the order of ids; and by its owner's,
+   * whose subscriptions are in every order.
+   */
   const overLimit = (
     filter: SubscriptionList.Filter,
+    page: SubscriptionList.Page,
     rest: ReadonlyArray<Statement.Fragment>,
     key: Statement.Fragment
   ) => {
     const now = at(sql, filter.state!.at)
     const living = [isLiving(now), ...rest]
+    const limit = sql`LIMIT ${BigInt(page.limit)}::bigint`
+    const { by, isDescending } = SubscriptionList.direction(page.sort ?? "id")
+    const beyond =
+      page.after === null ? sql`` : sql`AND b.id ${sql.literal(isDescending ? "<" : ">")} ${page.after.id}::uuid`
+    const inOrder = sql.literal(`ORDER BY b.id${isDescending ? " DESC" : ""}`)
     const own = sql`SELECT b.id FROM bucket b WHERE b.kind = 'subscription' AND b.exhausted_until > ${now}`
+    const ofOwner = typeof filter.ownerId === "string" ? sql`AND b.id = ${filter.ownerId}::uuid` : sql``
     return [
-      each(own, living, key),
-      sql`SELECT s.id, ${key} AS key FROM subscription s JOIN bucket b ON ${exhausted(now, "owner", ownerOf(filter))}
-        WHERE ${sql.and(living)}`
+      by === "id"
+        ? sql`${each(sql`${own} ${beyond} ${inOrder}`, living, key)} ${sql.literal(`ORDER BY i.id${isDescending ? " DESC" : ""}`)} ${limit}`
+        : each(own, living, key),
+      sql`SELECT f.id, f.key FROM bucket b CROSS JOIN LATERAL (
+          SELECT s.id, ${key} AS key FROM subscription s WHERE s.owner_id = b.id AND ${sql.and(living)}
+          ORDER BY ${sql.literal(order(page))} ${limit}) f
+        WHERE b.kind = 'owner' AND b.exhausted_until > ${now} ${ofOwner}`
     ]
   }
 
@@ -223,13 +237,14 @@ export const make = (sql: SqlClient.SqlClient) => {
             ...(range === null ? [] : [sql`${select([isIn(range), ...every])} ${ordered} ${limit}`])
           ]
         : state?.is === "over_limit"
-          ? overLimit(filter, every, key)
+          ? overLimit(filter, page, every, key)
           : linkedTo.length > 0
             ? [each(nowLinked(linkedTo[0]!), [...rest, ...linked.slice(1)], key)]
             : [sql`${select(rest)} OFFSET 0`]
     const union = sql.join(" UNION ", false)(all.map((one) => sql`(${one})`))
     const far = sql`SELECT id, key FROM (${union}) found ${ordered} ${limit}`
-    if (rarest !== null && rarest.share < rare) return { near: far, far: null }
+    const isByBucket = state?.is === "over_limit" && direction.by === "id" && linkedTo.length === 0
+    if (isByBucket ? search === undefined : (rarest?.share ?? 1) < rare) return { near: far, far: null }
 
     const rows = BigInt(linkedTo.length > 0 || state?.is === "over_limit" ? reach.asking : reach.alone)
     const near = sql`SELECT s.id, s.key FROM (
