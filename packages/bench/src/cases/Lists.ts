@@ -199,8 +199,9 @@ const mark = async (site: Site) => {
     `SELECT extract(epoch FROM expires_at) * 1000 FROM subscription WHERE id = '${idOf(1)}'`
   )
   const [all] = await api.inbounds()
+  const node = await api.createNode("few")
   const few = await api.createInbound({
-    node_id: all!.node_id,
+    node_id: node.id,
     host: "198.51.100.99",
     listen: "::",
     port: 30_001,
@@ -219,6 +220,7 @@ const mark = async (site: Site) => {
     restore: async () => {
       await sql.run(...off)
       await api.request("DELETE", `/inbounds/${few.id}`)
+      await api.request("DELETE", `/nodes/${node.id}`)
       await sql.run("VACUUM (ANALYZE) subscription")
     }
   }
