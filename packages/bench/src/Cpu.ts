@@ -39,18 +39,28 @@ export const used = (root: number): number => {
   return (found.own + found.waited + below(root)) * tick
 }
 
-/** Milliseconds that a process and those of its children that live have run, to the microsecond. */
-export const ran = (root: number): number => {
-  const own = (pid: number) => Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6
-  return readdirSync("/proc").reduce((sum, name) => {
-    if (!/^\d+$/.test(name) || (Number(name) !== root && statOf(Number(name))?.parent !== root)) return sum
-    try {
-      return sum + own(Number(name))
-    } catch {
-      return sum
-    }
-  }, 0)
+const runOf = (pid: number): number | undefined => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6
+  } catch {
+    return undefined
+  }
 }
+
+/** What each of a process and its children that live has run, milliseconds to the microsecond. */
+export const ran = (root: number): ReadonlyMap<number, number> => {
+  const family = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid === root || statOf(pid)?.parent === root)
+  return new Map(family.flatMap((pid) => [[pid, runOf(pid)] as const].filter(has)))
+}
+
+const has = (entry: readonly [number, number | undefined]): entry is readonly [number, number] => entry[1] !== undefined
+
+/** What those that lived all the while have run between two looks, milliseconds. */
+export const between = (before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number =>
+  [...after].reduce((sum, [pid, ms]) => sum + (before.has(pid) ? ms - before.get(pid)! : 0), 0)
 
 /** Resident memory of one process now, MB (10⁶ bytes). */
 export const resident = (pid: number): number => {

@@ -5,34 +5,37 @@
  */
 import { idOf, titleOf } from "./Seed.ts"
 
+/** Ten in a row have ten owners. */
+const ten = (n: number) => Math.floor(n / 10)
+
 /** Of the seeded subscriptions, number `n` is: */
 export const marks = {
-  suspended: (n: number) => n % 100 === 3,
-  expired: (n: number) => n % 100 === 4,
-  exhausted: (n: number) => n % 100 === 6,
+  suspended: (n: number) => ten(n) % 100 === 3,
+  expired: (n: number) => ten(n) % 100 === 4,
+  exhausted: (n: number) => ten(n) % 100 === 6,
   /** Linked to an inbound that few have. */
-  linked: (n: number) => n % 1000 === 8
+  linked: (n: number) => ten(n) % 1000 === 8
 } as const
 
 /** How long before it was made one that expired has ended, milliseconds: each at a time of its own. */
 export const expiredBefore = 86_400_000
 
-/** The SQL of the marks, and what takes them back. `n` is `s.credential - base`. */
+/** The SQL of the marks, and what takes them back. Number `n` has the credential `base + n`. */
 export const marking = (base: number, inbound: string, deadline: string) => {
-  const n = `(s.credential - ${base})`
+  const ten = `((s.credential - ${base}) / 10)`
   const seeded = `s.id BETWEEN '${idOf(1)}' AND '${idOf(2 ** 40)}'`
   return {
     on: [
-      `UPDATE subscription s SET is_suspended = true WHERE ${seeded} AND ${n} % 100 = 3`,
-      `UPDATE subscription s SET expires_at = created_at - interval '1 day' WHERE ${seeded} AND ${n} % 100 = 4`,
+      `UPDATE subscription s SET is_suspended = true WHERE ${seeded} AND ${ten} % 100 = 3`,
+      `UPDATE subscription s SET expires_at = created_at - interval '1 day' WHERE ${seeded} AND ${ten} % 100 = 4`,
       `UPDATE bucket b SET exhausted_until = 'infinity' FROM subscription s
-        WHERE b.id = s.id AND b.kind = 'subscription' AND ${seeded} AND ${n} % 100 = 6`,
+        WHERE b.id = s.id AND b.kind = 'subscription' AND ${seeded} AND ${ten} % 100 = 6`,
       `INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
-        SELECT s.id, '${inbound}', now() FROM subscription s WHERE ${seeded} AND ${n} % 1000 = 8`
+        SELECT s.id, '${inbound}', now() FROM subscription s WHERE ${seeded} AND ${ten} % 1000 = 8`
     ],
     off: [
       `UPDATE subscription s SET is_suspended = false WHERE ${seeded} AND is_suspended`,
-      `UPDATE subscription s SET expires_at = '${deadline}' WHERE ${seeded} AND ${n} % 100 = 4`,
+      `UPDATE subscription s SET expires_at = '${deadline}' WHERE ${seeded} AND ${ten} % 100 = 4`,
       `UPDATE bucket b SET exhausted_until = NULL WHERE b.exhausted_until IS NOT NULL
         AND b.id BETWEEN '${idOf(1)}' AND '${idOf(2 ** 40)}'`,
       `DELETE FROM subscription_inbound WHERE inbound_id = '${inbound}'`

@@ -27,7 +27,7 @@ const rate = 100_000
 /** Milliseconds: what the goal allows, what nobody waits for, and when a neighbour has lost its connection. */
 const goal = 2000
 const longest = 15_000
-const stuck = 1500
+const stuck = 10_000
 
 /** Beside the cuts, when the server is busy: fetches a second, and reports of so many entries every so often. */
 const busy = { fetches: 50, entries: 500, bytes: 1000, every: 250 }

@@ -133,7 +133,7 @@ const measure = async (site: Site, asked: Asked, api: Api.Api, postgres: number)
   const { url } = site.sql
   const before = Cpu.ran(postgres)
   for (let n = 0; n < requests; n++) check(asked, await api.request<Page>("GET", asked.path))
-  asked.cpu.push((Cpu.ran(postgres) - before) / requests)
+  asked.cpu.push(Cpu.between(before, Cpu.ran(postgres)) / requests)
   asked.ours.push(each(await Statements.take(url), requests))
   const plain = (await Statements.take(url, asked.plain)).filter(({ query }) => query.startsWith("SELECT s.*"))
   asked.theirs.push(each(plain, 1))
