@@ -78,7 +78,7 @@ TABLE bucket WITH (fillfactor=70)
   CONSTRAINT bucket_kind_check CHECK ((kind = ANY (ARRAY['subscription'::text, 'owner'::text])))
   CONSTRAINT bucket_pkey PRIMARY KEY (id, kind)
   CREATE INDEX bucket_due_idx ON bucket USING btree (window_end) WHERE (window_end < 'infinity'::timestamp with time zone)
-  CREATE INDEX bucket_exhausted_idx ON bucket USING btree (kind, exhausted_until, id) WHERE (exhausted_until IS NOT NULL)
+  CREATE INDEX bucket_exhausted_idx ON bucket USING btree (kind, id, exhausted_until) WHERE (exhausted_until IS NOT NULL)
   CREATE INDEX bucket_ref_idx ON bucket USING btree (ref)
 
 TABLE bucket_cut
@@ -482,8 +482,7 @@ FUNCTION CREATE OR REPLACE FUNCTION search_grams(content text)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
-  SELECT coalesce(array_agg(DISTINCT gram), '{}') FROM (
-    SELECT c AS one, c || lead(c) OVER w AS two, c || lead(c) OVER w || lead(c, 2) OVER w AS three
-    FROM unnest(string_to_array(content, NULL)) WITH ORDINALITY AS x (c, n) WINDOW w AS (ORDER BY n)) AS y
-  CROSS JOIN LATERAL (VALUES (one), (two), (three)) AS v (gram) WHERE gram IS NOT NULL
-$function$
+      SELECT string_to_array(content, NULL)
+        || ARRAY(SELECT substr(content, i, 2) FROM generate_series(1, length(content) - 1) AS i)
+        || ARRAY(SELECT substr(content, i, 3) FROM generate_series(1, length(content) - 2) AS i)
+    $function$

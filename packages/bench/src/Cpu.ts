@@ -39,6 +39,29 @@ export const used = (root: number): number => {
   return (found.own + found.waited + below(root)) * tick
 }
 
+const runOf = (pid: number): number | undefined => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, "utf8").split(" ")[0]) / 1e6
+  } catch {
+    return undefined
+  }
+}
+
+/** What each of a process and its children that live has run, milliseconds to the microsecond. */
+export const ran = (root: number): ReadonlyMap<number, number> => {
+  const family = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid === root || statOf(pid)?.parent === root)
+  return new Map(family.flatMap((pid) => [[pid, runOf(pid)] as const].filter(has)))
+}
+
+const has = (entry: readonly [number, number | undefined]): entry is readonly [number, number] => entry[1] !== undefined
+
+/** What those that lived all the while have run between two looks, milliseconds. */
+export const between = (before: ReadonlyMap<number, number>, after: ReadonlyMap<number, number>): number =>
+  [...after].reduce((sum, [pid, ms]) => sum + (before.has(pid) ? ms - before.get(pid)! : 0), 0)
+
 /** A line of the kernel's account of a process's memory, MB (10⁶ bytes). */
 const memoryOf = (pid: number, name: "VmRSS" | "VmHWM"): number => {
   const match = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))

@@ -57,39 +57,63 @@ const secondary = `SELECT i.indexdef FROM pg_indexes i JOIN pg_class c ON c.reln
 
 const nameOf = (definition: string) => /INDEX (\S+) ON/.exec(definition)![1]!
 
-/** Seeds a database whose server is stopped or idle, and gathers statistics. */
-export const seed = async ({ count, encryptionKey, owners, sql, template }: Options): Promise<void> => {
+/** Seeds a database whose server is stopped or idle, and gathers statistics. Answers what took how long, in words. */
+export const seed = async ({ count, encryptionKey, owners, sql, template }: Options): Promise<string> => {
   const series = `generate_series(1, ${count}) AS n`
   const owner = `(ARRAY[${owners.map((each) => `'${each}'`).join()}]::uuid[])[1 + n % ${owners.length}]`
   const one = `subscription t WHERE t.id = '${template}'`
   const indexes = await sql.run(secondary)
   const [highest] = await sql.run("SELECT max(ref) FROM credential")
   const base = Number(highest)
+  const times: Array<string> = []
+  const step = async (name: string, work: () => Promise<unknown>) => {
+    const began = performance.now()
+    await work()
+    times.push(`${name} ${((performance.now() - began) / 1000).toFixed(1)}`)
+  }
+  const run = (name: string, ...statements: ReadonlyArray<string>) => step(name, () => sql.run(...statements))
 
   await sql.run(...indexes.map((definition) => `DROP INDEX vpnmgr.${nameOf(definition)}`))
   await sql.run(`CREATE UNLOGGED TABLE seeded_credential (ref integer, secret bytea, subscription_id uuid)`)
-  await sql.copy("COPY seeded_credential FROM STDIN", credentials(count, base, Buffer.from(encryptionKey, "base64")))
-  await sql.run(
+  await step("sealing and COPY", () =>
+    sql.copy("COPY seeded_credential FROM STDIN", credentials(count, base, Buffer.from(encryptionKey, "base64")))
+  )
+  await run(
+    "credentials",
     `INSERT INTO credential (ref, secret, subscription_id, released, taken_at)
       SELECT ref, secret, subscription_id, true, now() - interval '30 days' FROM seeded_credential`,
     `DROP TABLE seeded_credential`,
-    `SELECT setval('credential_ref_seq', ${base + count})`,
+    `SELECT setval('credential_ref_seq', ${base + count})`
+  )
+  await run(
+    "subscriptions",
     `INSERT INTO subscription (id, link_hash, owner_id, title, expires_at, max_traffic, max_speed, traffic_reset_period,
         is_suspended, anchor, credential, created_at, updated_at, title_key, search_key)
       SELECT ${id}, sha256(convert_to(${id}::text, 'UTF8')), ${owner}, ${title}, t.expires_at, t.max_traffic, t.max_speed,
         t.traffic_reset_period, false, t.anchor, ${base} + n, t.created_at - interval '40 days' + n * interval '1 second',
         t.updated_at, lower(${title}), lower(${title} || chr(31))
-      FROM ${series}, ${one}`,
-    `INSERT INTO subscription_owner (subscription_id, since, owner_id) SELECT ${id}, '-infinity', ${owner} FROM ${series}`,
+      FROM ${series}, ${one}`
+  )
+  await run(
+    "owners",
+    `INSERT INTO subscription_owner (subscription_id, since, owner_id) SELECT ${id}, '-infinity', ${owner} FROM ${series}`
+  )
+  await run(
+    "links",
     `INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
       SELECT ${id}, l.inbound_id, l.linked_at FROM ${series}, subscription_inbound l
-      WHERE l.subscription_id = '${template}' AND l.unlinked_at IS NULL`,
+      WHERE l.subscription_id = '${template}' AND l.unlinked_at IS NULL`
+  )
+  await run(
+    "buckets",
     `INSERT INTO bucket (id, kind, max_traffic, period, anchor, cut, window_start, window_end, used, bytes_up, bytes_down)
       SELECT ${id}, 'subscription', t.max_traffic, t.period, t.anchor, t.cut, t.window_start, t.window_end,
         11000000::numeric * n, 1000 * n::numeric, 10000 * n::numeric
       FROM ${series}, bucket t WHERE t.id = '${template}' AND t.kind = 'subscription'`
   )
   const memory = ["SET maintenance_work_mem = '512MB'", "SET max_parallel_maintenance_workers = 2"]
-  await sql.run(...memory, ...indexes)
-  await sql.run("VACUUM (ANALYZE)", "CHECKPOINT")
+  for (const definition of indexes) await run(nameOf(definition), ...memory, definition)
+  await run("VACUUM", "VACUUM (ANALYZE)")
+  await run("CHECKPOINT", "CHECKPOINT")
+  return `seeded ${count}, seconds: ${times.join(", ")}`
 }

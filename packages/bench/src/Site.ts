@@ -15,6 +15,8 @@ export interface Site {
   readonly sql: Sql.Sql
   /** The API, signed in as the superuser. */
   readonly api: Api.Api
+  /** The first of ten operators, each of whom owns a tenth of the subscriptions: number `n` if `n` % 10 is 0. */
+  readonly operator: { readonly id: string; readonly username: string; readonly password: string }
   /** The key of the node that has three of the inbounds, and the refs of these. */
   readonly node: { readonly key: string; readonly inbounds: ReadonlyArray<number> }
   /** A config, as every seeded subscription's: they have one size. */
@@ -31,6 +33,7 @@ export interface Options {
   readonly postgres: Postgres.Postgres
   readonly directory: string
   readonly subscriptions: number
+  readonly note: (text: string) => void
 }
 
 const username = "root"
@@ -58,15 +61,16 @@ const furnish = async (api: Api.Api) => {
     max_speed: null,
     traffic_reset_period: "P1M"
   })
-  const owners: Array<string> = []
+  const owners: Array<Site["operator"]> = []
   for (let index = 0; index < operators; index++) {
-    const operator = { username: `operator${index}`, password: randomBytes(12).toString("hex"), role: "operator" }
-    const made = await api.request<{ readonly id: string }>("POST", "/users", { ...operator, group_ids: [group.id] })
-    owners.push(made.id)
+    const operator = { username: `operator${index}`, password: randomBytes(12).toString("hex") }
+    const draft = { ...operator, role: "operator", group_ids: [group.id] }
+    const { id } = await api.request<{ readonly id: string }>("POST", "/users", draft)
+    owners.push({ id, ...operator })
   }
   const template = await api.request<Api.Subscription>("POST", "/subscriptions", {
     title: Seed.titleOf(0),
-    owner_id: owners[0],
+    owner_id: owners[0]!.id,
     max_traffic: 1e12,
     traffic_reset_period: "P1M",
     expires_at: new Date(Date.now() + 365 * days).toISOString(),
@@ -76,7 +80,7 @@ const furnish = async (api: Api.Api) => {
 }
 
 /** Opens a site: seeded, its server ready. */
-export const open = async ({ directory, postgres, subscriptions }: Options): Promise<Site> => {
+export const open = async ({ directory, note, postgres, subscriptions }: Options): Promise<Site> => {
   const url = await postgres.createDatabase()
   const encryptionKey = randomBytes(32).toString("base64")
   const sql = Sql.make(url)
@@ -94,7 +98,8 @@ export const open = async ({ directory, postgres, subscriptions }: Options): Pro
   await api.signIn(username, password)
   const { node, owners, template } = await furnish(api)
   await server.stop()
-  await Seed.seed({ sql, encryptionKey, template: template.id, owners, count: subscriptions })
+  const ids = owners.map(({ id }) => id)
+  note(await Seed.seed({ sql, encryptionKey, template: template.id, owners: ids, count: subscriptions }))
   await server.start()
 
   const response = await fetch(`${server.url}/s/${Seed.idOf(1)}`)
@@ -107,6 +112,7 @@ export const open = async ({ directory, postgres, subscriptions }: Options): Pro
     server,
     sql,
     api,
+    operator: owners[0]!,
     node: { key: node.key, inbounds: refs.map(Number) },
     config,
     behind,

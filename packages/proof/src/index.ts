@@ -1,6 +1,13 @@
 /** What runs are built on, for those outside this package's own runs. */
 export * as Api from "./Api.ts"
 export * as Arena from "./Arena.ts"
+export * as Client from "./Client.ts"
+export * as Expect from "./Expect.ts"
+export * as Flow from "./Flow.ts"
+export * as Foreign from "./Foreign.ts"
 export * as Namespace from "./Namespace.ts"
+export * as Node from "./Node.ts"
+export * as Origin from "./Origin.ts"
 export * as Postgres from "./Postgres.ts"
 export * as Server from "./Server.ts"
+export * as SingBox from "./SingBox.ts"

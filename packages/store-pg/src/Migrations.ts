@@ -15,6 +15,8 @@ import { statements as records } from "./migrations/0009_records.ts"
 import { statements as manners } from "./migrations/0010_manners.ts"
 import { statements as peopleSearch } from "./migrations/0016_people_search.ts"
 import { statements as batchesSetAside } from "./migrations/0017_batches_set_aside.ts"
+import { statements as searchGrams } from "./migrations/0021_search_grams.ts"
+import { statements as exhausted } from "./migrations/0022_exhausted.ts"
 import { statements as lease } from "./migrations/0023_lease.ts"
 import { statements as keysByNode } from "./migrations/0024_keys_by_node.ts"
 import { statements as inboundVersion } from "./migrations/0025_inbound_version.ts"
@@ -32,6 +34,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0010_manners": manners,
   "0016_people_search": peopleSearch,
   "0017_batches_set_aside": batchesSetAside,
+  "0021_search_grams": searchGrams,
+  "0022_exhausted": exhausted,
   "0023_lease": lease,
   "0024_keys_by_node": keysByNode,
   "0025_inbound_version": inboundVersion

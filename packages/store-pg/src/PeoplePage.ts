@@ -2,7 +2,7 @@
 import { type AuditLog, SubscriptionList, type User, type UserStore } from "@vpnmgr/core"
 import type { SqlClient, Statement } from "effect/sql"
 import { millis } from "./Column.ts"
-import { grams } from "./SubscriptionPage.ts"
+import * as Grams from "./Grams.ts"
 
 /** A user of `user_account u`. */
 export const userColumns = `u.id, u.username, u.role, u.is_disabled AS "isDisabled",
@@ -22,7 +22,7 @@ export const make = (sql: SqlClient.SqlClient) => {
   const finds = (column: string, search: string) => {
     const folded = SubscriptionList.fold(search)
     const key = sql.literal(column)
-    return sql`search_grams(${key}) @> ${grams(folded)}::text[] AND strpos(${key}, ${folded}) > 0`
+    return sql`search_grams(${key}) @> ${Grams.spread(folded)}::text[] AND strpos(${key}, ${folded}) > 0`
   }
   const kept = (conditions: ReadonlyArray<Statement.Fragment | undefined>) =>
     sql.and([sql`true`, ...conditions.filter((condition) => condition !== undefined)])

@@ -96,19 +96,23 @@ export const layer: Layer.Layer<
         { kind: "owner", ids: idsOf(keys, "owner") }
       )
 
-    const markInbounds: Service["markInbounds"] = (ids, { roster }) =>
-      mark(
+    /** A roster is read from its own node's links: on a new node there are none, however many subscriptions there are. */
+    const markInbounds: Service["markInbounds"] = (ids, { roster }) => {
+      const rosters = sql`SELECT DISTINCT node_id FROM inbound WHERE id = ANY(${ids}::uuid[]) AND ${roster}::boolean`
+      return mark(
         sql`
       SELECT i.node_id, 'inbound', i.ref FROM inbound i WHERE i.id = ANY(${ids}::uuid[])
       UNION ALL
-      SELECT n.node_id, 'credential', c.ref FROM (
-        SELECT DISTINCT node_id FROM inbound WHERE id = ANY(${ids}::uuid[]) AND ${roster}::boolean) n
-      JOIN credential c ON c.released AND c.retired_at IS NULL
-      WHERE c.subscription_id IS NULL OR EXISTS (
-        SELECT FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id AND i.node_id = n.node_id
-        WHERE l.subscription_id = c.subscription_id AND l.unlinked_at IS NULL)`,
+      SELECT n.node_id, 'credential', c.ref FROM (${rosters}) n JOIN credential c
+        ON c.subscription_id IS NULL AND c.released AND c.retired_at IS NULL
+      UNION ALL
+      SELECT n.node_id, 'credential', c.ref FROM (${rosters}) n JOIN inbound i ON i.node_id = n.node_id
+      JOIN subscription_inbound l ON l.inbound_id = i.id AND l.unlinked_at IS NULL
+      JOIN subscription s ON s.id = l.subscription_id
+      JOIN credential c ON c.ref = s.credential AND c.released AND c.retired_at IS NULL`,
         { kind: "everything" }
       )
+    }
 
     const assign = Effect.gen(function* () {
       yield* stored(sql`SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.assign', 0))`)

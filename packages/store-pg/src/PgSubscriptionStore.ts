@@ -2,10 +2,11 @@
 import type { Instant, Subscription } from "@vpnmgr/core"
 import { Id, SubscriptionList, SubscriptionStore, Vault } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type Statement } from "effect/sql"
 import { at, millis } from "./Column.ts"
 import * as ConfigLookUp from "./ConfigLookUp.ts"
 import { stored, written } from "./Failure.ts"
+import * as Grams from "./Grams.ts"
 import * as PgTransaction from "./PgTransaction.ts"
 import * as SubscriptionLink from "./SubscriptionLink.ts"
 import * as SubscriptionPage from "./SubscriptionPage.ts"
@@ -17,6 +18,8 @@ const columns = `s.id, ${SubscriptionLink.linkColumn}, s.owner_id AS "ownerId", 
     WHERE l.subscription_id = s.id AND l.unlinked_at IS NULL ORDER BY l.inbound_id) AS "inboundIds",
   s.credential, ${millis("s.created_at")} AS "createdAt", ${millis("s.updated_at")} AS "updatedAt"`
 
+const none: Grams.Frequencies = new Map()
+
 export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlClient.SqlClient | Vault.Vault> =
   Layer.effect(
     SubscriptionStore.SubscriptionStore,
@@ -25,6 +28,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
       const vault = yield* Vault.Vault
       const links = SubscriptionLink.make(vault)
       const pageOf = SubscriptionPage.make(sql)
+      const frequencies = yield* Grams.make(sql)
       const atomic = PgTransaction.make(sql)
 
       const insert = Effect.fn("PgSubscriptionStore.insert")(function* (subscription: Subscription.Subscription) {
@@ -105,11 +109,18 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
         filter: SubscriptionList.Filter,
         page: SubscriptionList.Page
       ) {
-        const ofNode = filter.nodeId === undefined ? [] : yield* inboundsOf(filter.nodeId)
-        const rows = yield* stored(sql<SubscriptionLink.SubscriptionRow>`
-          WITH page AS (${pageOf(filter, page, ofNode)})
-          SELECT ${sql.literal(columns)} FROM page p JOIN subscription s ON s.id = p.id
-          ORDER BY ${sql.literal(SubscriptionPage.order(page, "p."))}`)
+        const known = {
+          inboundIds: filter.nodeId === undefined ? [] : yield* inboundsOf(filter.nodeId),
+          frequencies: filter.search === undefined ? none : yield* frequencies
+        }
+        const read = (statement: Statement.Fragment) =>
+          stored(sql<SubscriptionLink.SubscriptionRow>`
+            WITH page AS (${statement})
+            SELECT ${sql.literal(columns)} FROM page p JOIN subscription s ON s.id = p.id
+            ORDER BY ${sql.literal(SubscriptionPage.order(page, "p."))}`)
+        const { near, far } = pageOf(filter, page, known)
+        const first = yield* read(near)
+        const rows = far === null || first.length >= page.limit ? first : yield* read(far)
         return yield* Effect.forEach(rows, links.open)
       })
 
