@@ -12,6 +12,8 @@ export const inboundsEach = 5
 export interface Site {
   readonly subscriptions: number
   readonly server: Server.Server
+  /** Signed in as its superuser. */
+  readonly api: Api.Api
   readonly sql: Sql.Sql
   /** The key of the node that has three of the inbounds, and the refs of these. */
   readonly node: { readonly key: string; readonly inbounds: ReadonlyArray<number> }
@@ -29,6 +31,8 @@ export interface Options {
   readonly postgres: Postgres.Postgres
   readonly directory: string
   readonly subscriptions: number
+  /** Names its logs; by default after its subscriptions. */
+  readonly name?: string
 }
 
 const username = "root"
@@ -74,7 +78,7 @@ const furnish = async (api: Api.Api) => {
 }
 
 /** Opens a site: seeded, its server ready. */
-export const open = async ({ directory, postgres, subscriptions }: Options): Promise<Site> => {
+export const open = async ({ directory, name, postgres, subscriptions }: Options): Promise<Site> => {
   const url = await postgres.createDatabase()
   const encryptionKey = randomBytes(32).toString("base64")
   const sql = Sql.make(url)
@@ -83,7 +87,7 @@ export const open = async ({ directory, postgres, subscriptions }: Options): Pro
     databaseUrl: url,
     encryptionKey,
     directory,
-    name: `server-${subscriptions}`
+    name: name ?? `server-${subscriptions}`
   })
   await server.start()
   const api = Api.make(server.url)
@@ -103,6 +107,7 @@ export const open = async ({ directory, postgres, subscriptions }: Options): Pro
   return {
     subscriptions,
     server,
+    api,
     sql,
     node: { key: node.key, inbounds: refs.map(Number) },
     config,

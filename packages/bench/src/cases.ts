@@ -3,8 +3,9 @@ import type { Case } from "./Case.ts"
 import { cached } from "./cases/Cached.ts"
 import { flat } from "./cases/Flat.ts"
 import { memory } from "./cases/Memory.ts"
+import { nodes } from "./cases/Nodes.ts"
 import { reports } from "./cases/Reports.ts"
 import { start } from "./cases/Start.ts"
 import { uncached } from "./cases/Uncached.ts"
 
-export const cases: ReadonlyArray<Case> = [uncached, cached, flat, reports, memory, start]
+export const cases: ReadonlyArray<Case> = [uncached, cached, flat, reports, nodes, memory, start]

@@ -139,7 +139,7 @@ export const make = (options: Options): Agent => {
     within: timeout
   })
 
-  const poll = async () => {
+  const poll = async (wait: number) => {
     const have = state.generation() === "" ? "" : `generation=${state.generation()}&revision=${state.revision()}&`
     const path = `/node/v1/state?${have}wait=${wait}`
     isPolling = true
@@ -171,9 +171,11 @@ export const make = (options: Options): Agent => {
       plane_version: null
     })
 
-  const polls = async (mine: AbortSignal) => {
-    while (!mine.aborted) {
-      if ((await persist(mine, poll)) === true) await persist(mine, () => ask(lanes.poll, post("applied", applied())))
+  /** The first poll waits for a part of its time only, so that agents that start together do not ask together. */
+  const polls = async (mine: AbortSignal, phase: number) => {
+    for (let waiting = Math.ceil(wait * phase); !mine.aborted; waiting = wait) {
+      const isTold = await persist(mine, () => poll(waiting))
+      if (isTold === true) await persist(mine, () => ask(lanes.poll, post("applied", applied())))
     }
   }
 
@@ -265,7 +267,7 @@ export const make = (options: Options): Agent => {
       const mine = life.signal
       void reports(mine, phase)
       void sleep(delay, undefined, { signal: mine }).then(
-        () => polls(mine),
+        () => polls(mine, phase),
         () => undefined
       )
     },
