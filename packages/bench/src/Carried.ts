@@ -17,10 +17,14 @@ export interface Carried {
 /** How much faster each step is. */
 const factor = Math.SQRT2
 
+/** How many times as many entries the large reports have. */
+export const wider = 20
+
 const mostSteps = 12
 
-/** Every report is answered in its time, and the server's core is not full. */
-export const isCarried = ({ overdue, serverShare }: Fleet.Measured): boolean => overdue === 0 && serverShare < 0.95
+/** Every report is taken in its time, and the server's core is not full. */
+export const isCarried = ({ overdue, serverShare, wrong }: Fleet.Measured): boolean =>
+  overdue === 0 && wrong === null && serverShare < 0.95
 
 const climb = async ({ measure }: Fleet.Fleet, from: Fleet.Pace): Promise<Carried> => {
   const steps: Array<Fleet.Measured> = []
@@ -37,9 +41,9 @@ export const find = async (
   fleet: Fleet.Fleet,
   { entries, every, seconds, sizes }: { readonly sizes: ReadonlyArray<number> } & Omit<Fleet.Pace, "agents">
 ): Promise<ReadonlyArray<Carried>> => {
-  const [fewer, most] = [sizes.at(-2)!, sizes.at(-1)!]
+  const [wideNodes, most] = [sizes.at(-2)!, sizes.at(-1)!]
   const small = await climb(fleet, { agents: most, entries, every, seconds })
-  const large = await climb(fleet, { agents: fewer, entries: entries * 20, every, seconds })
+  const large = await climb(fleet, { agents: wideNodes, skip: most, entries: entries * wider, every, seconds })
   return [small, large]
 }
 

@@ -3,6 +3,7 @@
  * that speaks the real protocol. What agents were acknowledged is compared with the store to the byte before any figure
  * is given.
  */
+import { createHash, randomBytes, randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Simulator } from "@vpnmgr/proof"
 import * as Cpu from "./Cpu.ts"
@@ -23,7 +24,9 @@ export interface Fleet {
 }
 
 export interface Pace {
+  /** The first agents, or those after as many as `skip`. */
   readonly agents: number
+  readonly skip?: number
   /** Milliseconds between the reports of an agent, and entries of each. */
   readonly every: number
   readonly entries: number
@@ -47,21 +50,26 @@ export interface Measured extends Pace {
   readonly max: number
   /** Reports that were due before the one before was acknowledged. */
   readonly overdue: number
+  /** What was answered that should not have been, timeouts included; null = nothing. */
+  readonly wrong: string | null
 }
 
 export interface Options {
   readonly nodes: number
-  /** Subscriptions linked to the inbound of each node: a subscription has one node. */
+  /** Subscriptions linked to the inbound of each node: among these nodes a subscription has one. */
   readonly each: number
-  /** Subscriptions linked to each of the first `wideNodes` nodes on top: with them a subscription has several. */
-  readonly wide: number
+  /** Further nodes, whose agents come after the others, and how many of the same subscriptions each has. */
   readonly wideNodes: number
+  readonly wide: number
 }
 
 /** Requests to the API at once. */
 const lanes = 8
 
 const settle = 3000
+
+/** Milliseconds until every agent has its whole state. */
+const patience = 600_000
 
 const inLanes = async <A>(count: number, make: (index: number) => Promise<A>): Promise<ReadonlyArray<A>> => {
   const made: Array<A> = []
@@ -73,16 +81,24 @@ const inLanes = async <A>(count: number, make: (index: number) => Promise<A>): P
   return made
 }
 
-const furnish = ({ api }: Site, nodes: number) =>
-  inLanes(nodes, async (index) => {
-    const { id } = await api.createNode(`node ${index}`)
-    const { key } = await api.createToken(id)
-    const draft = { host: "198.51.100.99", listen: "::", port: 30_000, settings: { protocol: "shadowsocks" } }
-    const inbound = await api.createInbound({ node_id: id, ...draft })
-    return { key, inbound: inbound.id }
-  })
+/** Nodes and keys by SQL, inbounds by the API, which seals what is secret of them. */
+const furnish = async ({ api, sql }: Site, nodes: number) => {
+  const made = Array.from({ length: nodes }, () => ({ id: randomUUID(), key: randomBytes(24).toString("base64url") }))
+  await sql.script([
+    "COPY node (id, created_at, updated_at) FROM STDIN;\n",
+    ...made.map(({ id }) => `${id}\tnow\tnow\n`),
+    "\\.\nCOPY node_token (id, node_id, key_hash, created_at) FROM STDIN;\n",
+    ...made.map(({ id, key }) =>
+      [randomUUID(), id, createHash("sha256").update(key).digest("hex"), "now\n"].join("\t")
+    ),
+    "\\.\n"
+  ])
+  const draft = { host: "198.51.100.99", listen: "::", port: 30_000, settings: { protocol: "shadowsocks" } }
+  const inbounds = await inLanes(nodes, (index) => api.createInbound({ node_id: made[index]!.id, ...draft }))
+  return made.map(({ key }, index) => ({ key, inbound: inbounds[index]!.id }))
+}
 
-/** Links subscription n to node n modulo `nodes`; and `wide` in turn to each of the first nodes. */
+/** Links subscription n to node n modulo `nodes`; and `wide` in turn to each of the further nodes. */
 const link = async ({ sql, subscriptions }: Site, inbounds: ReadonlyArray<string>, options: Options) => {
   const { each, nodes, wide, wideNodes } = options
   if (nodes * each > subscriptions || wide > subscriptions) throw new Error("there are too few subscriptions")
@@ -97,16 +113,15 @@ const link = async ({ sql, subscriptions }: Site, inbounds: ReadonlyArray<string
     insert(
       `generate_series(0, ${wideNodes - 1}) AS i, generate_series(1, ${wide}) AS n`,
       `1 + (i * ${wide} + n) % ${subscriptions}`,
-      "i"
+      `(${nodes} + i)`
     ),
     "VACUUM (ANALYZE)"
   )
 }
 
-const wrong = ({ answers, broken, problems }: Simulator.Figures): string | undefined =>
-  Object.keys(problems).length + Object.keys(broken).length === 0
-    ? undefined
-    : JSON.stringify({ answers, broken, problems })
+/** Answers that a server that is not overloaded never gives. */
+const wrong = ({ answers, broken, problems }: Simulator.Figures): string | null =>
+  Object.keys(problems).length + Object.keys(broken).length === 0 ? null : JSON.stringify({ answers, broken, problems })
 
 /** What the store counted, by the refs of credential and inbound. */
 const counted = async ({ sql }: Site): Promise<ReadonlyMap<string, string>> =>
@@ -123,18 +138,19 @@ const counted = async ({ sql }: Site): Promise<ReadonlyMap<string, string>> =>
 
 /** Opens a fleet: every agent knows its node's state and polls; none reports yet. */
 export const open = async (site: Site, options: Options): Promise<Fleet> => {
-  const { nodes } = options
+  const nodes = options.nodes + options.wideNodes
   const made = await furnish(site, nodes)
   const inbounds = made.map(({ inbound }) => inbound)
   await link(site, inbounds, options)
   const agents = made.map(({ key }) => ({ key, urls: [site.server.url] }))
-  const simulator = await Simulator.start({ agents, every: 86_400_000 })
+  const simulator = await Simulator.start({ agents, every: 86_400_000, ramp: nodes * 20 })
   await simulator.begin()
-  for (const until = Date.now() + 120_000; ; await sleep(500)) {
-    const figures = await simulator.figures()
-    const complaint = wrong(figures)
-    if (complaint !== undefined || Date.now() > until) throw new Error(`agents do not get their states: ${complaint}`)
-    if (figures.informed === nodes && figures.polling === nodes) break
+  for (const until = Date.now() + patience; ; await sleep(500)) {
+    const { answers, broken, informed, polling, problems } = await simulator.figures()
+    if (informed === nodes && polling === nodes) break
+    if (Date.now() > until) {
+      throw new Error(`${informed} of ${nodes} agents have a state: ${JSON.stringify({ answers, broken, problems })}`)
+    }
   }
 
   const used = () => {
@@ -144,17 +160,14 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
 
   const measure = async (pace: Pace): Promise<Measured> => {
     await simulator.end()
-    await simulator.load({ every: pace.every, entries: pace.entries })
-    await simulator.begin(Array.from({ length: pace.agents }, (_, index) => index))
+    await simulator.load({ every: pace.every, entries: pace.entries, ramp: 1000 })
+    await simulator.begin(Array.from({ length: pace.agents }, (_, index) => index + (pace.skip ?? 0)))
     await sleep(settle)
     const settling = await simulator.figures()
     const before = used()
     await sleep(pace.seconds * 1000)
     const after = used()
     const figures = await simulator.figures()
-    const complaint = wrong(settling) ?? wrong(figures)
-    if (complaint !== undefined) throw new Error(`agents were answered otherwise: ${complaint}`)
-    if (figures.polling < pace.agents) throw new Error(`${figures.polling} of ${pace.agents} agents poll`)
     const { cpu, entries, overdue, reports, seconds } = figures
     const at = (q: number) => (reports.length === 0 ? 0 : quantile(reports, q))
     return {
@@ -169,7 +182,8 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
       p50: at(0.5),
       p99: at(0.99),
       max: at(1),
-      overdue
+      overdue,
+      wrong: wrong(settling) ?? wrong(figures)
     }
   }
 

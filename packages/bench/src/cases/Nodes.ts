@@ -58,8 +58,9 @@ const reach = async ({ simulator, site }: Fleet.Fleet, id: string, action: "susp
   return told
 }
 
-const reaches = async (fleet: Fleet.Fleet, rounds: number) => {
-  const { inbounds, site } = fleet
+const reaches = async (fleet: Fleet.Fleet, nodes: number, rounds: number) => {
+  const { site } = fleet
+  const inbounds = fleet.inbounds.slice(0, nodes)
   const everywhere = await site.api.create({ title: "everywhere", inbound_ids: inbounds })
   await sleep(3000)
   const [one, all]: [Array<number>, Array<number>] = [[], []]
@@ -81,15 +82,17 @@ export const nodes: Case = {
     const scale = scaleOf(bench)
     const { entries, every, seconds, sizes } = scale
     const most = sizes.at(-1)!
-    const wide = entries * 20
+    const wide = entries * Carried.wider
     const site = await bench.open(Math.max(most * entries, wide), "server-nodes")
     const fleet = await Fleet.open(site, { nodes: most, each: entries, wide, wideNodes: sizes.at(-2)! })
     note(`${most} agents poll`)
     try {
       const pace = (agents: number) => () => fleet.measure({ agents, every: (every * agents) / most, entries, seconds })
       const measured = await Load.interleaved(rounds, ...sizes.map(pace))
+      const complaint = measured.flat().find((each) => each.wrong !== null)?.wrong
+      if (complaint !== undefined) throw new Error(`agents were answered otherwise: ${complaint}`)
       const poll = await idle(fleet, scale)
-      const told = await reaches(fleet, rounds)
+      const told = await reaches(fleet, most, rounds)
       const carried = await Carried.find(fleet, scale)
       await fleet.audit()
       const words = sizes.map((agents, index) => {

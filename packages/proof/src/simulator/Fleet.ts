@@ -29,7 +29,6 @@ export const make = (): Fleet => {
   let books = Books.make()
   let tally = Tally.make()
   let load: Load | undefined
-  let ramp = 0
 
   const named = (which: ReadonlyArray<number> | null): ReadonlyArray<Agent.Agent> =>
     which === null
@@ -46,7 +45,6 @@ export const make = (): Fleet => {
       books = Books.make()
       tally = Tally.make()
       load = fleet
-      ramp = fleet.ramp
       urls = fleet.agents.map((plan) => plan.urls)
       agents = fleet.agents.map(({ key }, index) => {
         let turn = 0
@@ -61,6 +59,7 @@ export const make = (): Fleet => {
     },
     start: (which) => {
       const starting = named(which)
+      const ramp = load?.ramp ?? 0
       starting.forEach((agent, index) => agent.start((index / starting.length) * ramp, index / starting.length))
       return null
     },

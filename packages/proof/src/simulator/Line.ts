@@ -87,7 +87,7 @@ const bodyOf = (received: Buffer, { end, length }: Head): string | undefined => 
 }
 
 /** How much earlier than the server says an idle connection is given up, milliseconds. */
-const margin = 1000
+const margin = 2000
 
 /** Makes a line to a server; it connects with the first request. */
 export const make = (url: string): Line => {

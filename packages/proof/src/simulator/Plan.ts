@@ -26,14 +26,14 @@ export interface Load {
   /** The largest number of bytes an entry has in each direction; at least 1. */
   readonly bytes: { readonly up: number; readonly down: number }
   readonly trouble: Trouble
+  /** Milliseconds over which agents that begin together do so, evenly. */
+  readonly ramp: number
 }
 
 export interface Fleet extends Load {
   readonly agents: ReadonlyArray<AgentPlan>
   /** Seconds a poll waits. */
   readonly wait: number
-  /** Milliseconds over which agents start, evenly. */
-  readonly ramp: number
   /** Makes amounts and trouble repeatable. */
   readonly seed: number
 }
