@@ -1,13 +1,6 @@
 /** What `NodeStateStore` promises: what changed is told, to whom it concerns, after it was committed. */
 import { assert } from "@effect/vitest"
-import {
-  BucketStore,
-  CredentialStore,
-  InventoryStore,
-  NodeStateStore,
-  SubscriptionStore,
-  Transaction
-} from "@vpnmgr/core"
+import { BucketStore, CredentialStore, NodeStateStore, SubscriptionStore, Transaction } from "@vpnmgr/core"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
@@ -66,30 +59,6 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
         yield* nodeStates.markBuckets([{ kind: "subscription", id: subscription.id }])
         assert.include(yield* assigned, here.id)
         assert.strictEqual(yield* revision(here.id), 2)
-      })
-    )
-
-    it.effect("finds among polls that wait those whose node, store or token is another now", () =>
-      Effect.gen(function* () {
-        const nodeStates = yield* NodeStateStore.NodeStateStore
-        const inventory = yield* InventoryStore.InventoryStore
-        const { here, there, subscription } = yield* aScene
-        const { generation } = yield* nodeStates.head(here.id)
-        const of = ({ id, tokenId }: typeof here, revision: number) => ({ nodeId: id, tokenId, generation, revision })
-        assert.deepStrictEqual(yield* nodeStates.outdated([]), [])
-        assert.deepStrictEqual(yield* nodeStates.outdated([of(here, 0), of(there, 0), of(here, 0)]), [])
-        yield* nodeStates.markSubscriptions([subscription.id])
-        yield* assigned
-        const waiting = [
-          of(there, 0),
-          of(here, 0),
-          of(here, 1),
-          { ...of(there, 0), generation: "another" },
-          of(here, 2)
-        ]
-        assert.deepStrictEqual(yield* nodeStates.outdated(waiting), [1, 3, 4])
-        yield* inventory.revokeToken(there.tokenId, noon)
-        assert.deepStrictEqual(yield* nodeStates.outdated(waiting), [0, 1, 3, 4])
       })
     )
 
