@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Simulator } from "@vpnmgr/proof"
 import * as Cpu from "./Cpu.ts"
 import { quantile } from "./Figures.ts"
-import { idOf } from "./Seed.ts"
+import * as Seed from "./Seed.ts"
 import type { Site } from "./Site.ts"
 
 export interface Fleet {
@@ -63,60 +63,102 @@ export interface Options {
   readonly wide: number
 }
 
-/** Requests to the API at once. */
-const lanes = 8
-
 const settle = 3000
 
-/** Milliseconds until every agent has its whole state. */
-const patience = 600_000
+/** Milliseconds until every agent polls. */
+const patience = 60_000
 
-const inLanes = async <A>(count: number, make: (index: number) => Promise<A>): Promise<ReadonlyArray<A>> => {
-  const made: Array<A> = []
-  let next = 0
-  const lane = async () => {
-    for (let index = next++; index < count; index = next++) made[index] = await make(index)
-  }
-  await Promise.all(Array.from({ length: lanes }, lane))
+interface Made {
+  readonly id: string
+  readonly key: string
+  readonly inbound: string
+}
+
+/**
+ * Nodes, keys and inbounds by SQL: copies of an inbound that the API made, their settings sealed for their own rows as
+ * the server seals them, and each node at its first revision.
+ */
+const furnish = async ({ encryptionKey, sql }: Site, nodes: number): Promise<ReadonlyArray<Made>> => {
+  const made = Array.from({ length: nodes }, () => ({
+    id: randomUUID(),
+    key: randomBytes(24).toString("base64url"),
+    inbound: randomUUID()
+  }))
+  const key = Buffer.from(encryptionKey, "base64")
+  const [open, seal] = [Seed.opener(key), Seed.sealer(key)]
+  const template = "SELECT id, encode(settings, 'hex') FROM inbound WHERE protocol = 'shadowsocks' ORDER BY ref LIMIT 1"
+  const [row = ""] = await sql.run(template)
+  const [templateId = "", sealed = ""] = row.split("|")
+  const place = (id: string) => `inbound|settings|${id}`
+  const settings = open(place(templateId), Buffer.from(sealed, "hex"))
+  const copy = (into: string, rows: ReadonlyArray<ReadonlyArray<string>>) =>
+    sql.copy(
+      `COPY ${into} FROM STDIN`,
+      rows.map((fields) => `${fields.join("\t")}\n`)
+    )
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+  await copy(
+    "node (id, created_at, updated_at)",
+    made.map(({ id }) => [id, "now", "now"])
+  )
+  await copy(
+    "node_token (id, node_id, key_hash, created_at)",
+    made.map(({ id, key }) => [randomUUID(), id, sha256(key), "now"])
+  )
+  await copy(
+    "node_head (node_id, revision)",
+    made.map(({ id }) => [id, "1"])
+  )
+  await sql.run("CREATE UNLOGGED TABLE made_inbound (id uuid, node_id uuid, settings bytea)")
+  await copy(
+    "made_inbound",
+    made.map(({ id, inbound }) => [inbound, id, `\\\\x${seal(place(inbound), settings).toString("hex")}`])
+  )
+  await sql.run(
+    `INSERT INTO inbound (id, node_id, settings, host, port, listen, protocol, network, tls, geo, purpose, is_active,
+        traffic_multiplier, created_at, updated_at)
+      SELECT m.id, m.node_id, m.settings, t.host, t.port, t.listen, t.protocol, t.network, t.tls, t.geo, t.purpose,
+        t.is_active, t.traffic_multiplier, now(), now() FROM made_inbound m, inbound t WHERE t.id = '${templateId}'`,
+    "DROP TABLE made_inbound"
+  )
   return made
 }
 
-/** Nodes and keys by SQL, inbounds by the API, which seals what is secret of them. */
-const furnish = async ({ api, sql }: Site, nodes: number) => {
-  const made = Array.from({ length: nodes }, () => ({ id: randomUUID(), key: randomBytes(24).toString("base64url") }))
-  await sql.script([
-    "COPY node (id, created_at, updated_at) FROM STDIN;\n",
-    ...made.map(({ id }) => `${id}\tnow\tnow\n`),
-    "\\.\nCOPY node_token (id, node_id, key_hash, created_at) FROM STDIN;\n",
-    ...made.map(({ id, key }) =>
-      [randomUUID(), id, createHash("sha256").update(key).digest("hex"), "now\n"].join("\t")
-    ),
-    "\\.\n"
-  ])
-  const draft = { host: "198.51.100.99", listen: "::", port: 30_000, settings: { protocol: "shadowsocks" } }
-  const inbounds = await inLanes(nodes, (index) => api.createInbound({ node_id: made[index]!.id, ...draft }))
-  return made.map(({ key }, index) => ({ key, inbound: inbounds[index]!.id }))
-}
-
 /** Links subscription n to node n modulo `nodes`; and `wide` in turn to each of the further nodes. */
-const link = async ({ sql, subscriptions }: Site, inbounds: ReadonlyArray<string>, options: Options) => {
+const link = async ({ sql, subscriptions }: Site, made: ReadonlyArray<Made>, options: Options) => {
   const { each, nodes, wide, wideNodes } = options
   if (nodes * each > subscriptions || wide > subscriptions) throw new Error("there are too few subscriptions")
-  const list = `ARRAY[${inbounds.map((id) => `'${id}'`).join()}]::uuid[]`
-  const seeded = (n: string) => `('${idOf(0).slice(0, 24)}' || lpad(to_hex(${n}), 12, '0'))::uuid`
+  const list = `ARRAY[${made.map(({ inbound }) => `'${inbound}'`).join()}]::uuid[]`
+  const seeded = (n: string) => `('${Seed.idOf(0).slice(0, 24)}' || lpad(to_hex(${n}), 12, '0'))::uuid`
   const insert = (from: string, subscription: string, inbound: string) =>
     `INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
-      SELECT ${seeded(subscription)}, (${list})[1 + ${inbound}], now() - interval '1 day' FROM ${from}
-      ON CONFLICT DO NOTHING`
-  await sql.run(
-    insert(`generate_series(1, ${nodes * each}) AS n`, "n", `n % ${nodes}`),
-    insert(
+      SELECT ${seeded(subscription)}, (${list})[1 + ${inbound}], now() - interval '1 day' FROM ${from}`
+  await sql.script([
+    `${insert(`generate_series(1, ${nodes * each}) AS n`, "n", `n % ${nodes}`)};\n`,
+    `${insert(
       `generate_series(0, ${wideNodes - 1}) AS i, generate_series(1, ${wide}) AS n`,
       `1 + (i * ${wide} + n) % ${subscriptions}`,
       `(${nodes} + i)`
-    ),
-    "VACUUM (ANALYZE)"
+    )};\nVACUUM (ANALYZE);\n`
+  ])
+}
+
+/** What each agent begins with: as if it had been told of its node's first revision. */
+const plans = async ({ server, sql }: Site, made: ReadonlyArray<Made>): Promise<ReadonlyArray<Simulator.AgentPlan>> => {
+  const [generation = ""] = await sql.run("SELECT value FROM setting WHERE key = 'generation'")
+  const rows = await sql.run(`SELECT i.id, i.ref, string_agg(s.credential::text, ',')
+    FROM inbound i JOIN subscription_inbound l ON l.inbound_id = i.id JOIN subscription s ON s.id = l.subscription_id
+    GROUP BY i.id, i.ref`)
+  const known = new Map(
+    rows.map((row) => {
+      const [id = "", inbound, credentials = ""] = row.split("|")
+      return [
+        id,
+        { generation, revision: 1, inbound: Number(inbound), credentials: credentials.split(",").map(Number) }
+      ]
+    })
   )
+  return made.map(({ inbound, key }) => ({ key, urls: [server.url], known: known.get(inbound)! }))
 }
 
 /** Answers that a server that is not overloaded never gives. */
@@ -136,20 +178,18 @@ const counted = async ({ sql }: Site): Promise<ReadonlyMap<string, string>> =>
     })
   )
 
-/** Opens a fleet: every agent knows its node's state and polls; none reports yet. */
+/** Opens a fleet: every agent polls; none reports yet. */
 export const open = async (site: Site, options: Options): Promise<Fleet> => {
   const nodes = options.nodes + options.wideNodes
   const made = await furnish(site, nodes)
-  const inbounds = made.map(({ inbound }) => inbound)
-  await link(site, inbounds, options)
-  const agents = made.map(({ key }) => ({ key, urls: [site.server.url] }))
-  const simulator = await Simulator.start({ agents, every: 86_400_000, ramp: nodes * 20 })
+  await link(site, made, options)
+  const simulator = await Simulator.start({ agents: await plans(site, made), every: 86_400_000, ramp: nodes })
   await simulator.begin()
   for (const until = Date.now() + patience; ; await sleep(500)) {
-    const { answers, broken, informed, polling, problems } = await simulator.figures()
-    if (informed === nodes && polling === nodes) break
+    const { answers, broken, polling, problems } = await simulator.figures()
+    if (polling === nodes) break
     if (Date.now() > until) {
-      throw new Error(`${informed} of ${nodes} agents have a state: ${JSON.stringify({ answers, broken, problems })}`)
+      throw new Error(`${polling} of ${nodes} agents poll: ${JSON.stringify({ answers, broken, problems })}`)
     }
   }
 
@@ -202,5 +242,6 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
       throw new Error(`${store.size} accounts in the store, ${accounts.length} reported`)
   }
 
+  const inbounds = made.map(({ inbound }) => inbound)
   return { site, simulator, inbounds, measure, audit, close: simulator.close }
 }

@@ -14,6 +14,8 @@ export interface Site {
   readonly server: Server.Server
   /** Signed in as its superuser. */
   readonly api: Api.Api
+  /** Base64, as the server was given it. */
+  readonly encryptionKey: string
   readonly sql: Sql.Sql
   /** The key of the node that has three of the inbounds, and the refs of these. */
   readonly node: { readonly key: string; readonly inbounds: ReadonlyArray<number> }
@@ -108,6 +110,7 @@ export const open = async ({ directory, name, postgres, subscriptions }: Options
     subscriptions,
     server,
     api,
+    encryptionKey,
     sql,
     node: { key: node.key, inbounds: refs.map(Number) },
     config,

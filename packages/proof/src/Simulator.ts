@@ -25,7 +25,7 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import * as Plan from "./simulator/Plan.ts"
 
-export type { Account, AgentPlan, Figures, Fleet, Load, Told, Trouble } from "./simulator/Plan.ts"
+export type { Account, AgentPlan, Figures, Fleet, Known, Load, Told, Trouble } from "./simulator/Plan.ts"
 
 export interface Simulator {
   readonly pid: number

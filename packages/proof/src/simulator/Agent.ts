@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib"
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Books, Entry } from "./Books.ts"
 import * as Line from "./Line.ts"
-import type { Load, Trouble } from "./Plan.ts"
+import type { Known, Load, Trouble } from "./Plan.ts"
 import * as Spool from "./Spool.ts"
 import * as State from "./State.ts"
 import type { Tally } from "./Tally.ts"
@@ -15,6 +15,7 @@ import type { Tally } from "./Tally.ts"
 export interface Options {
   readonly index: number
   readonly key: string
+  readonly known: Known | undefined
   /** Where the next request goes. */
   readonly next: () => string
   /** Read at every report. */
@@ -67,7 +68,7 @@ const isPassing = (status: number) => status >= 500 || [408, 425, 429].includes(
 /** Makes an agent that does nothing yet. */
 export const make = (options: Options): Agent => {
   const { books, index, key, load, next, random, tally, wait } = options
-  const state = State.make()
+  const state = State.make(options.known)
   const headers = `authorization: Bearer ${key}\r\nvpnmgr-protocol: ${protocol}\r\naccept: application/json\r\n`
   const lines = new Set<Line.Line>()
   let offset = 0

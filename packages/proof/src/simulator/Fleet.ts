@@ -46,14 +46,14 @@ export const make = (): Fleet => {
       tally = Tally.make()
       load = fleet
       urls = fleet.agents.map((plan) => plan.urls)
-      agents = fleet.agents.map(({ key }, index) => {
+      agents = fleet.agents.map(({ key, known }, index) => {
         let turn = 0
         const next = () => {
           const mine = urls[index]!
           return mine[turn++ % mine.length]!
         }
         const random = randomOf(fleet.seed * 1_000_003 + index)
-        return Agent.make({ index, key, next, load: () => load!, wait: fleet.wait, random, books, tally })
+        return Agent.make({ index, key, known, next, load: () => load!, wait: fleet.wait, random, books, tally })
       })
       return null
     },

@@ -6,6 +6,16 @@ export interface AgentPlan {
   readonly key: string
   /** The servers it speaks to, `http://` only. More than one: each request goes to the next, as behind a balancer. */
   readonly urls: ReadonlyArray<string>
+  /** A state that it begins with, as an agent that was there before. By default it asks for the whole. */
+  readonly known?: Known
+}
+
+/** A state of one inbound (its ref) that credentials (their refs) may pass. */
+export interface Known {
+  readonly generation: string
+  readonly revision: number
+  readonly inbound: number
+  readonly credentials: ReadonlyArray<number>
 }
 
 /** What agents do wrong, as shares of their sendings (0 to 1); none of it may change a sum. */

@@ -1,4 +1,7 @@
 /** What a simulated node was told it should serve: enough of the node state to know who may pass where. */
+import type { Known } from "./Plan.ts"
+
+const hour = 3_600_000
 
 interface Item {
   readonly ref: number
@@ -55,13 +58,25 @@ const replace = <A extends Item>(known: Map<number, A>, told: ReadonlyArray<A>, 
   for (const item of told) known.set(item.ref, item)
 }
 
-/** Knows nothing yet. */
-export const make = (): State => {
-  let [generation, revision, grain] = ["", 0, 3_600_000]
+/** The state of an agent that was there before: nothing of it is weighed. */
+const whole = ({ credentials, generation, inbound, revision }: Known): Wire => ({
+  generation,
+  revision,
+  since: null,
+  grain: hour,
+  inbounds: [{ ref: inbound, is_active: true }],
+  credentials: credentials.map((ref) => ({ ref, open: [inbound], serve_until: null, buckets: [] })),
+  buckets: [],
+  removed: { inbounds: [], credentials: [], buckets: [] }
+})
+
+/** Knows nothing yet, or what it is given. */
+export const make = (known?: Known): State => {
+  let [generation, revision, grain] = ["", 0, hour]
   const inbounds = new Map<number, Inbound>()
   const credentials = new Map<number, Credential>()
   const buckets = new Map<number, Bucket>()
-  let known: ReadonlyArray<Pair> | undefined
+  let passing: ReadonlyArray<Pair> | undefined
   let [knownFrom, knownUntil] = [0, 0]
 
   const find = (now: number): ReadonlyArray<Pair> => {
@@ -78,21 +93,24 @@ export const make = (): State => {
     return found
   }
 
+  const lay = (told: Wire) => {
+    if (told.since === null) for (const items of [inbounds, credentials, buckets]) items.clear()
+    ;[generation, revision, grain] = [told.generation, told.revision, told.grain]
+    replace(inbounds, told.inbounds, told.removed.inbounds)
+    replace(credentials, told.credentials, told.removed.credentials)
+    replace(buckets, told.buckets, told.removed.buckets)
+    passing = undefined
+  }
+  if (known !== undefined) lay(whole(known))
+
   return {
     generation: () => generation,
     revision: () => revision,
     grain: () => grain,
-    lay: (told) => {
-      if (told.since === null) for (const items of [inbounds, credentials, buckets]) items.clear()
-      ;[generation, revision, grain] = [told.generation, told.revision, told.grain]
-      replace(inbounds, told.inbounds, told.removed.inbounds)
-      replace(credentials, told.credentials, told.removed.credentials)
-      replace(buckets, told.buckets, told.removed.buckets)
-      known = undefined
-    },
+    lay,
     pairs: (now) => {
-      if (known === undefined || now < knownFrom || now >= knownUntil) known = find(now)
-      return known
+      if (passing === undefined || now < knownFrom || now >= knownUntil) passing = find(now)
+      return passing
     }
   }
 }
