@@ -9,6 +9,8 @@ export interface Bench {
   readonly sites: ReadonlyArray<Site>
   /** Serializes a config of the sites' size for each request. */
   readonly raw: Raw
+  /** Opens a site of a case's own, on the same PostgreSQL; whoever opens it stops its server. */
+  readonly open: (subscriptions: number, name: string) => Promise<Site>
   /** How often each measurement is taken, in turn with its yardstick. */
   readonly rounds: number
   /** How long each measurement takes. */

@@ -4,7 +4,7 @@
  *
  * Indexes that nothing depends on are dropped for the while and built again.
  */
-import { createCipheriv, createHash, randomBytes } from "node:crypto"
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto"
 import type { Sql } from "./Sql.ts"
 
 export interface Options {
@@ -26,8 +26,18 @@ export const titleOf = (index: number): string => `Subscriber ${String(index).pa
 const id = `('019a0000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid`
 const title = `'Subscriber ' || lpad(n::text, 8, '0')`
 
+/** Opens what `sealer` or the server sealed. */
+export const opener =
+  (key: Buffer) =>
+  (place: string, sealed: Buffer): Buffer => {
+    const [nonce, value, tag] = [sealed.subarray(4, 16), sealed.subarray(16, -16), sealed.subarray(-16)]
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(`vpnmgr/1|${place}`))
+    decipher.setAuthTag(tag)
+    return Buffer.concat([decipher.update(value), decipher.final()])
+  }
+
 /** Seals as `Vault` of core does, by Node's own AES, which is fast enough for a million. */
-const sealer = (key: Buffer) => {
+export const sealer = (key: Buffer) => {
   const keyId = createHash("sha256").update(key).digest().subarray(0, 4)
   return (place: string, value: Buffer): Buffer => {
     const nonce = randomBytes(12)

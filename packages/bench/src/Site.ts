@@ -12,6 +12,8 @@ export const inboundsEach = 5
 export interface Site {
   readonly subscriptions: number
   readonly server: Server.Server
+  /** Base64, as the server was given it. */
+  readonly encryptionKey: string
   readonly sql: Sql.Sql
   /** The API, signed in as the superuser. */
   readonly api: Api.Api
@@ -34,6 +36,8 @@ export interface Options {
   readonly directory: string
   readonly subscriptions: number
   readonly note: (text: string) => void
+  /** Names its logs; by default after its subscriptions. */
+  readonly name?: string
 }
 
 const username = "root"
@@ -80,7 +84,7 @@ const furnish = async (api: Api.Api) => {
 }
 
 /** Opens a site: seeded, its server ready. */
-export const open = async ({ directory, note, postgres, subscriptions }: Options): Promise<Site> => {
+export const open = async ({ directory, name, note, postgres, subscriptions }: Options): Promise<Site> => {
   const url = await postgres.createDatabase()
   const encryptionKey = randomBytes(32).toString("base64")
   const sql = Sql.make(url)
@@ -89,7 +93,7 @@ export const open = async ({ directory, note, postgres, subscriptions }: Options
     databaseUrl: url,
     encryptionKey,
     directory,
-    name: `server-${subscriptions}`
+    name: name ?? `server-${subscriptions}`
   })
   await server.start()
   const api = Api.make(server.url)
@@ -110,8 +114,9 @@ export const open = async ({ directory, note, postgres, subscriptions }: Options
   return {
     subscriptions,
     server,
-    sql,
     api,
+    encryptionKey,
+    sql,
     operator: owners[0]!,
     node: { key: node.key, inbounds: refs.map(Number) },
     config,

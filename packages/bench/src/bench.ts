@@ -80,7 +80,8 @@ for (const subscriptions of sizes) {
   note(`${subscriptions} subscriptions are there`)
 }
 const raw = await Raw.start(sites[0]!.config)
-const bench = { sites, raw, rounds, seconds, note }
+const open = (subscriptions: number, name: string) => Site.open({ postgres, directory, subscriptions, name, note })
+const bench = { sites, raw, open, rounds, seconds, note }
 
 const rows: Array<Figures.Row> = []
 const broken: Array<string> = []

@@ -5,8 +5,9 @@ import { cuts } from "./cases/Cut.ts"
 import { flat } from "./cases/Flat.ts"
 import { lists } from "./cases/Lists.ts"
 import { memory } from "./cases/Memory.ts"
+import { nodes } from "./cases/Nodes.ts"
 import { reports } from "./cases/Reports.ts"
 import { start } from "./cases/Start.ts"
 import { uncached } from "./cases/Uncached.ts"
 
-export const cases: ReadonlyArray<Case> = [uncached, cached, flat, lists, cuts, reports, memory, start]
+export const cases: ReadonlyArray<Case> = [uncached, cached, flat, lists, cuts, reports, nodes, memory, start]

@@ -106,6 +106,26 @@ export const suite = (name: string, stores: StoresLayer): void =>
       })
     )
 
+    it.effect("finds among polls that wait those whose node, store or token is another now", () =>
+      Effect.gen(function* () {
+        const inventory = yield* InventoryStore.InventoryStore
+        const nodeStates = yield* NodeStateStore.NodeStateStore
+        const [here, there] = [yield* aNodeWith({}), yield* aNodeWith({})]
+        const inbound = yield* anInbound(here.id)
+        const { generation } = yield* nodeStates.head(here.id)
+        const of = ({ id, tokenId }: typeof here, revision: number) => ({ nodeId: id, tokenId, generation, revision })
+        assert.deepStrictEqual(yield* nodeStates.outdated([]), [])
+        assert.deepStrictEqual(yield* nodeStates.outdated([of(here, 0), of(there, 0), of(here, 0)]), [])
+        yield* nodeStates.markInbounds([inbound.id], { roster: false })
+        yield* nodeStates.assign
+        const another = { ...of(there, 0), generation: "another" }
+        const waiting = [of(there, 0), of(here, 0), of(here, 1), another, of(here, 2)]
+        assert.deepStrictEqual(yield* nodeStates.outdated(waiting), [1, 3, 4])
+        yield* inventory.revokeToken(there.tokenId, noon)
+        assert.deepStrictEqual(yield* nodeStates.outdated(waiting), [0, 1, 3, 4])
+      })
+    )
+
     it.effect("collects nothing to tell a node that is gone", () =>
       Effect.gen(function* () {
         const inventory = yield* InventoryStore.InventoryStore

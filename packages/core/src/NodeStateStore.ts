@@ -45,6 +45,14 @@ export interface StateFacts {
   } | null
 }
 
+/** A poll that waits, and what its node had when it began to. */
+export interface Waiting {
+  readonly nodeId: string
+  readonly tokenId: string
+  readonly generation: string
+  readonly revision: number
+}
+
 /** Whose config may be another one now: that of subscriptions, of all whom an owner has, or of anybody. */
 export type Changed =
   | { readonly kind: "subscription" | "owner"; readonly ids: ReadonlyArray<string> }
@@ -79,6 +87,11 @@ export class NodeStateStore extends Context.Service<
       { readonly generation: string; readonly revision: number; readonly isRevoked: boolean },
       StoreError
     >
+    /**
+     * Of polls that wait, those whose node has another revision now, whose store another generation, or whose token was
+     * revoked: their places in the list, ascending. One statement, however many wait.
+     */
+    readonly outdated: (waiting: ReadonlyArray<Waiting>) => Effect.Effect<ReadonlyArray<number>, StoreError>
     /** The facts of a whole state (`since` null) or of a difference, in one snapshot. */
     readonly load: (nodeId: string, since: number | null) => Effect.Effect<StateFacts, StoreError>
     /** Keeps a node's word, and the version of the node protocol it spoke. The last error stays when all is well again. */

@@ -1,5 +1,5 @@
 /** Composes what a node is told, and holds its long poll until there is something new. */
-import { Context, Deferred, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import * as Credential from "./Credential.ts"
 import type { Origin } from "./Enforcer.ts"
 import { Grain } from "./Grain.ts"
@@ -12,9 +12,7 @@ import { NodeStateStore } from "./NodeStateStore.ts"
 import type { Bucket } from "./Quota.ts"
 import * as Quota from "./Quota.ts"
 import type { StoreError } from "./Transaction.ts"
-
-/** Waiters look again this often, in case a notification was lost, milliseconds. */
-const lookAgain = 5000
+import * as Waiters from "./internal/waiters.ts"
 
 const finite = (instant: Instant.Instant | null): Instant.Instant | null => (instant === Instant.never ? null : instant)
 
@@ -115,21 +113,7 @@ export class NodeStates extends Context.Service<
     Effect.gen(function* () {
       const store = yield* NodeStateStore
       const grain = yield* Grain
-      const waiters = new Map<string, Deferred.Deferred<void>>()
-
-      const wake = (nodeId: string) =>
-        Effect.suspend(() => {
-          const waiting = waiters.get(nodeId)
-          waiters.delete(nodeId)
-          return waiting === undefined ? Effect.void : Deferred.succeed(waiting, undefined)
-        })
-      yield* store.assigned.pipe(Stream.runForEach(wake), Effect.forkScoped)
-
-      const changeOf = (nodeId: string): Deferred.Deferred<void> => {
-        const waiting = waiters.get(nodeId) ?? Deferred.makeUnsafe<void>()
-        waiters.set(nodeId, waiting)
-        return waiting
-      }
+      const waiters = yield* Waiters.make(store)
 
       const look = Effect.fnUntraced(function* ({ nodeId, tokenId }: Origin, have: Have) {
         const head = yield* store.head(nodeId, tokenId)
@@ -140,14 +124,19 @@ export class NodeStates extends Context.Service<
         return compose(yield* store.load(nodeId, since), since, grain, yield* Instant.now)
       })
 
+      /** Enters before it looks, so that no change falls in between. */
       const poll = Effect.fn("NodeStates.poll")(function* (origin: Origin, have: Have, wait: number) {
         const end = (yield* Instant.now) + wait
+        const untilChanged = (change: Effect.Effect<void>) =>
+          Effect.gen(function* () {
+            const state = yield* look(origin, have)
+            const rest = end - (yield* Instant.now)
+            if (state !== null || rest <= 0) return { state }
+            return (yield* Effect.timeoutOption(change, rest))._tag === "None" ? { state } : null
+          })
         for (;;) {
-          const change = changeOf(origin.nodeId)
-          const state = yield* look(origin, have)
-          const rest = end - (yield* Instant.now)
-          if (state !== null || rest <= 0) return state
-          yield* Deferred.await(change).pipe(Effect.timeoutOption(Math.min(rest, lookAgain)))
+          const answer = yield* waiters.within({ ...origin, ...have }, untilChanged)
+          if (answer !== null) return answer.state
         }
       })
 

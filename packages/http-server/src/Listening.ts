@@ -11,6 +11,7 @@ import { Problem } from "@vpnmgr/api"
 export interface Bounds {
   readonly headersTimeout: number
   readonly requestTimeout: number
+  /** Longer than the 10 s between two reports of an agent, or each would come over a connection of its own. */
   readonly keepAliveTimeout: number
   readonly connectionsCheckingInterval: number
   readonly maxHeaderSize: number
@@ -20,7 +21,7 @@ export interface Bounds {
 export const standard: Bounds = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 5000,
+  keepAliveTimeout: 15_000,
   connectionsCheckingInterval: 1000,
   maxHeaderSize: 16_384,
   maxConnections: 10_000

@@ -1,6 +1,6 @@
 /** Reads what an agent sends: JSON, or gzip of it, never more than the contract's bounds of either. */
 import { promisify } from "node:util"
-import { gunzip } from "node:zlib"
+import { gunzip, gunzipSync } from "node:zlib"
 import { NodeProtocol, Problem } from "@vpnmgr/api"
 import { Effect, Schema, Stream } from "effect"
 import type { HttpServerRequest } from "effect/http"
@@ -27,13 +27,29 @@ const collected = (request: HttpServerRequest.HttpServerRequest) =>
     }
   ).pipe(Effect.map(({ chunks }) => Buffer.concat(chunks)))
 
-const inflatedBody = (body: Uint8Array) =>
+/**
+ * Bytes, inflated, up to which a body is inflated at once. Most reports are smaller, and the way over a thread and back
+ * costs more than they do (`docs/decisions/0033-one-look-for-all-polls.md`).
+ */
+const atOnce = 262_144
+
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof RangeError || (error as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE"
+
+const inflatedApart = (body: Uint8Array) =>
   Effect.tryPromise({
     try: () => inflate(body, { maxOutputLength: inflated }),
-    catch: (error) =>
-      error instanceof RangeError || (error as { readonly code?: string }).code === "ERR_BUFFER_TOO_LARGE"
-        ? tooLarge
-        : notGzip
+    catch: (error) => (isTooLarge(error) ? tooLarge : notGzip)
+  })
+
+const inflatedBody = (body: Uint8Array) =>
+  Effect.suspend(() => {
+    if (body.byteLength > atOnce) return inflatedApart(body)
+    try {
+      return Effect.succeed(gunzipSync(body, { maxOutputLength: atOnce }))
+    } catch (error) {
+      return isTooLarge(error) ? inflatedApart(body) : Effect.fail(notGzip)
+    }
   })
 
 const text = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {

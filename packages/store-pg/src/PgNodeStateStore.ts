@@ -137,6 +137,18 @@ export const layer: Layer.Layer<
       return row!
     })
 
+    const outdated: Service["outdated"] = Effect.fn("PgNodeStateStore.outdated")(function* (waiting) {
+      const rows = yield* stored(sql<{ readonly place: number }>`SELECT w.place::int - 1 AS place
+        FROM unnest(${waiting.map(({ nodeId }) => nodeId)}::uuid[], ${waiting.map(({ tokenId }) => tokenId)}::uuid[],
+          ${waiting.map(({ generation }) => generation)}::text[], ${waiting.map(({ revision }) => revision)}::int[])
+          WITH ORDINALITY AS w (node_id, token_id, generation, revision, place)
+        JOIN setting g ON g.key = ${generationKey}
+        LEFT JOIN node_head h ON h.node_id = w.node_id LEFT JOIN node_token k ON k.id = w.token_id
+        WHERE w.generation <> g.value OR w.revision <> coalesce(h.revision, 0) OR k.revoked_at IS NOT NULL
+        ORDER BY w.place`)
+      return rows.map(({ place }) => place)
+    })
+
     const load: Service["load"] = Effect.fn("PgNodeStateStore.load")((nodeId, since) =>
       stored(
         sql
@@ -214,6 +226,7 @@ export const layer: Layer.Layer<
       markInbounds,
       assign: Effect.map(atomic(assign), (rows) => rows.map(({ nodeId, revision }) => ({ nodeId, revision }))),
       head,
+      outdated,
       load,
       recordApplied,
       wake,

@@ -56,6 +56,11 @@ const changedSince = (items: NodeItems, since: number, kind: ItemKind): Readonly
 
 const generationOf = (tables: Readonly<Tables>) => find(tables.settings, generationKey)!
 
+const revisionOf = (tables: Readonly<Tables>, nodeId: string) => find(tables.nodeItems, nodeId)?.revision ?? 0
+
+const isRevoked = (tables: Readonly<Tables>, tokenId: string) =>
+  typeof find(tables.tokens, tokenId)?.token.revokedAt === "number"
+
 const load = (tables: Readonly<Tables>, nodeId: string, since: number | null): StateFacts => {
   const items = find(tables.nodeItems, nodeId) ?? Items.fresh
   const changed =
@@ -166,9 +171,16 @@ export const layer = Layer.effect(
       head: (nodeId, tokenId) =>
         read((tables) => ({
           generation: generationOf(tables),
-          revision: find(tables.nodeItems, nodeId)?.revision ?? 0,
-          isRevoked: typeof find(tables.tokens, tokenId ?? "")?.token.revokedAt === "number"
+          revision: revisionOf(tables, nodeId),
+          isRevoked: isRevoked(tables, tokenId ?? "")
         })),
+      outdated: (waiting) =>
+        read((tables) =>
+          waiting.flatMap(({ generation, nodeId, revision, tokenId }, place) => {
+            const isSame = generation === generationOf(tables) && revision === revisionOf(tables, nodeId)
+            return isSame && !isRevoked(tables, tokenId) ? [] : [place]
+          })
+        ),
       wake: (nodeId) => write((_, announce) => announce.assigned(nodeId)),
       load: (nodeId, since) => read((tables) => load(tables, nodeId, since)),
       recordApplied: (nodeId, report, protocolVersion, at) =>
