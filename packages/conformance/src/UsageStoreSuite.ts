@@ -1,6 +1,6 @@
 /** What `UsageStore` promises beside admission: facts, settlements to the byte, and who waits for whom. */
 import { assert } from "@effect/vitest"
-import { BucketStore, QuarantineStore, SubscriptionStore, Transaction, UsageStore } from "@vpnmgr/core"
+import { BucketStore, QuarantineStore, Transaction, UsageStore } from "@vpnmgr/core"
 import { Deferred, Effect, Fiber } from "effect"
 import type { Capabilities, StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
@@ -64,7 +64,6 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
     it.effect("counts the largest amounts exactly, above what 64 bits hold", () =>
       Effect.gen(function* () {
         const usage = yield* UsageStore.UsageStore
-        const subscriptions = yield* SubscriptionStore.SubscriptionStore
         const { node, inbound, ownerId, id, credential } = yield* aScene(most)
         const spool = anId()
         for (const seq of [1, 2]) {

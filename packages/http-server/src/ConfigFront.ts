@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { ConfigDelivery } from "@vpnmgr/core"
-import { Cause, Effect, type Exit, Layer, LogLevel, Metric, References } from "effect"
+import { Cause, Effect, type Exit, Layer, LogLevel, References } from "effect"
 import * as ConfigAnswer from "./ConfigAnswer.ts"
 import { Policy } from "./Policy.ts"
 import * as Requests from "./Requests.ts"

@@ -78,7 +78,7 @@ export const make = (sql: SqlClient.SqlClient, vault: Vault.Vault["Service"]) =>
       const versions = new Set(rows.flatMap((row) => row.versions))
       const inbounds = yield* inboundsAt(versions)
       if (inbounds.size < versions.size) return yield* left === 0 ? Effect.fail(restless) : lookUp(links, left - 1)
-      const found = new Array<Facts | null>(links.length).fill(null)
+      const found = links.map((): Facts | null => null)
       for (const { credential, down, place: nth, secret, up, versions, ...row } of rows)
         found[nth - 1] = {
           ...row,

@@ -49,7 +49,7 @@ describe.skipIf(lacks)(`PgBouncer${lacks ? `: skipped, ${PgBouncer.missing}` : "
 
   it.live("is not listened through, and says so until it has a way to PostgreSQL itself", () =>
     Effect.gen(function* () {
-      const isListening = Effect.flatMap(NodeStateStore.NodeStateStore, (states) => states.isListening)
+      const isListening = Effect.flatMap(NodeStateStore.NodeStateStore, (states) => Effect.sync(states.isListening))
       assert.isFalse(yield* Effect.delay(isListening, "6 seconds").pipe(Effect.provide(store())))
       assert.isTrue(
         yield* Effect.delay(isListening, "1 second").pipe(

@@ -42,7 +42,7 @@ export const make = <K, V, E, R>(
 
     const flush = () => {
       isPlanned = false
-      while (waiting.length > 0 && underWay < together) {
+      for (let room = together - underWay; room > 0 && waiting.length > 0; room--) {
         const group = waiting.slice(0, most)
         waiting = waiting.slice(most)
         put(group)
