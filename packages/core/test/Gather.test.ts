@@ -21,24 +21,28 @@ const making = Effect.fnUntraced(function* (options: Gather.Options) {
   return { ask, gates, questions }
 })
 
-/** Lets the event loop turn a few times. */
-const settle = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+/** Waits until so many questions were put, and then whether there are more. */
+const put = (questions: ReadonlyArray<unknown>, count: number) =>
+  Effect.gen(function* () {
+    while (questions.length < count) yield* Effect.sleep(1)
+    yield* Effect.sleep(20)
+    assert.strictEqual(questions.length, count)
+  })
 
 describe("Gather", () => {
   it.live("asks at once for who came together, and for who came meanwhile when there is room again", () =>
     Effect.gen(function* () {
       const { ask, gates, questions } = yield* making({ together: 1, most: 3 })
       const first = yield* Effect.forkChild(Effect.all([ask("a"), ask("b")], { concurrency: "unbounded" }))
-      yield* settle
+      yield* put(questions, 1)
       assert.deepStrictEqual(questions, [["a", "b"]])
       const rest = yield* Effect.forkChild(Effect.all(["c", "d", "e", "f", "c"].map(ask), { concurrency: "unbounded" }))
-      yield* settle
-      assert.strictEqual(questions.length, 1, "one question at a time")
+      yield* put(questions, 1)
       yield* Deferred.succeed(gates[0]!, undefined)
-      yield* settle
+      yield* put(questions, 2)
       assert.deepStrictEqual(questions[1], ["c", "d", "e"])
       yield* Deferred.succeed(gates[1]!, undefined)
-      yield* settle
+      yield* put(questions, 3)
       yield* Deferred.succeed(gates[2]!, undefined)
       assert.deepStrictEqual(yield* Fiber.join(first), ["a!", "b!"])
       assert.deepStrictEqual(yield* Fiber.join(rest), ["c!", "d!", "e!", "f!", "c!"])
@@ -54,14 +58,11 @@ describe("Gather", () => {
           { concurrency: "unbounded" }
         )
       )
-      yield* settle
-      assert.deepStrictEqual(questions, [
-        ["a", "b"],
-        ["c", "d"]
-      ])
+      yield* put(questions, 2)
+      assert.deepStrictEqual(questions.flat(), ["a", "b", "c", "d"])
       yield* Deferred.fail(gates[0]!, "away")
       yield* Deferred.die(gates[1]!, "broken")
-      yield* settle
+      yield* put(questions, 3)
       yield* Deferred.succeed(gates[2]!, undefined)
       const exits = yield* Fiber.join(asked)
       assert.deepStrictEqual(exits.slice(0, 2), [Exit.fail("away"), Exit.fail("away")])
