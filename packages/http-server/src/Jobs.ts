@@ -5,6 +5,7 @@
 import {
   AuditTrail,
   type BucketStore,
+  Fold,
   Idempotency,
   IdempotencyStore,
   Instant,
@@ -55,6 +56,11 @@ export const windows: Layer.Layer<
   never,
   BucketStore.BucketStore | NodeStateStore.NodeStateStore | Transaction.Transaction
 > = Layer.effectDiscard(Effect.forkScoped(every("turning windows", "1 second", Ledger.turnDue)))
+
+/** Folds raw rows into pieces and spans of use, where that is due. */
+export const folds: Layer.Layer<never, never, UsageStore.UsageStore> = Layer.effectDiscard(
+  Effect.forkScoped(every("folding reports", "10 seconds", Fold.due))
+)
 
 /** Fills the pool of spares at start and when it is due. */
 export const spares = Layer.effectDiscard(
@@ -109,4 +115,4 @@ export const answers = Layer.effectDiscard(
 )
 
 /** All of them. */
-export const layer = Layer.mergeAll(assigner, windows, spares, retention, seals, sessions, answers)
+export const layer = Layer.mergeAll(assigner, windows, folds, spares, retention, seals, sessions, answers)

@@ -15,6 +15,7 @@ import { statements as records } from "./migrations/0009_records.ts"
 import { statements as manners } from "./migrations/0010_manners.ts"
 import { statements as peopleSearch } from "./migrations/0016_people_search.ts"
 import { statements as batchesSetAside } from "./migrations/0017_batches_set_aside.ts"
+import { statements as reportBatches } from "./migrations/0018_report_batches.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
@@ -28,7 +29,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0009_records": records,
   "0010_manners": manners,
   "0016_people_search": peopleSearch,
-  "0017_batches_set_aside": batchesSetAside
+  "0017_batches_set_aside": batchesSetAside,
+  "0018_report_batches": reportBatches
 }
 
 const table = "migration"
