@@ -12,7 +12,7 @@ import { millis } from "./Column.ts"
 import * as Pending from "./Pending.ts"
 
 /** Rows looked at in the first span, about; each later one has four times as many. */
-const firstSpan = 20_000
+const firstSpan = 2000
 
 /** Batches looked at for one span at most. */
 const batchesAtOnce = 2000
