@@ -14,7 +14,14 @@ export interface Site {
   readonly server: Server.Server
   readonly sql: Sql.Sql
   /** The key of the node that has three of the inbounds, and the refs of these. */
-  readonly node: { readonly key: string; readonly inbounds: ReadonlyArray<number> }
+  readonly node: {
+    readonly id: string
+    readonly tokenId: string
+    readonly key: string
+    readonly inbounds: ReadonlyArray<number>
+  }
+  /** Base64, as the server was given it. */
+  readonly encryptionKey: string
   /** A config, as every seeded subscription's: they have one size. */
   readonly config: string
   /** The processes whose CPU a request costs. */
@@ -70,7 +77,7 @@ const furnish = async (api: Api.Api) => {
     expires_at: new Date(Date.now() + 365 * days).toISOString(),
     inbound_ids: inbounds.map(({ id }) => id)
   })
-  return { node: { id: nodes[0]!.id, key: tokens[0]!.key }, owners, template }
+  return { node: { id: nodes[0]!.id, tokenId: tokens[0]!.id, key: tokens[0]!.key }, owners, template }
 }
 
 /** Opens a site: seeded, its server ready. */
@@ -104,7 +111,8 @@ export const open = async ({ directory, postgres, subscriptions }: Options): Pro
     subscriptions,
     server,
     sql,
-    node: { key: node.key, inbounds: refs.map(Number) },
+    node: { ...node, inbounds: refs.map(Number) },
+    encryptionKey,
     config,
     behind,
     fetch: (job) =>

@@ -3,6 +3,8 @@
  * that fails is logged and tried again at its next turn.
  */
 import {
+  Actor,
+  type Audit,
   AuditTrail,
   type BucketStore,
   Fold,
@@ -56,6 +58,21 @@ export const windows: Layer.Layer<
   never,
   BucketStore.BucketStore | NodeStateStore.NodeStateStore | Transaction.Transaction
 > = Layer.effectDiscard(Effect.forkScoped(every("turning windows", "1 second", Ledger.turnDue)))
+
+/** Weighs every bucket at start and once a day; what a restore or a hand left wrong is mended. */
+export const mending = Layer.effectDiscard(
+  Effect.flatMap(
+    Effect.context<BucketStore.BucketStore | NodeStateStore.NodeStateStore | Transaction.Transaction | Audit.Needs>(),
+    (context) =>
+      Effect.forkScoped(
+        every(
+          "weighing every bucket",
+          "1 day",
+          Ledger.mend.pipe(Effect.provideService(Actor.Actor, Actor.system), Effect.provide(context))
+        )
+      )
+  )
+)
 
 /** Folds raw rows into pieces and spans of use, where that is due. */
 export const folds: Layer.Layer<never, never, UsageStore.UsageStore> = Layer.effectDiscard(
@@ -115,4 +132,4 @@ export const answers = Layer.effectDiscard(
 )
 
 /** All of them. */
-export const layer = Layer.mergeAll(assigner, windows, folds, spares, retention, seals, sessions, answers)
+export const layer = Layer.mergeAll(assigner, windows, mending, folds, spares, retention, seals, sessions, answers)

@@ -3,6 +3,7 @@ import type { Instant, Quota } from "@vpnmgr/core"
 import { BucketStore } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import type { Statement } from "effect/sql"
 import type { BucketRow } from "./Column.ts"
 import { at, bucketColumns, bucketOf, list, ownBucketColumns } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
@@ -143,6 +144,19 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
           WHERE b.id = o.id AND b.kind = o.kind`)
     )
 
+    /** `Quota.weigh` in SQL: what was used has reached the limit when it is more than all but the limit's last byte. */
+    const misjudged = (limit: number, among: Statement.Fragment) =>
+      stored(sql<Key>`SELECT kind, id FROM (
+          SELECT b.kind, b.id, CASE WHEN b.used > (b.max_traffic - 1)::numeric * 1000
+            THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END AS until, b.exhausted_until
+          FROM bucket b WHERE b.kind = 'subscription' AND ${among} AND (b.max_traffic IS NOT NULL OR b.exhausted_until IS NOT NULL)
+          UNION ALL
+          SELECT o.kind, o.id, CASE WHEN o.used > (o."maxTraffic" - 1)::numeric * 1000
+            THEN CASE WHEN o."maxTraffic" > 0 THEN o.window_end ELSE 'infinity' END END, o.exhausted_until
+          FROM (SELECT ${sql.literal(bucketColumns)}, b.window_end, b.exhausted_until FROM bucket b
+            WHERE b.kind = 'owner' AND ${among}) o) w
+        WHERE until IS DISTINCT FROM exhausted_until ORDER BY kind DESC, id LIMIT ${BigInt(limit)}::bigint`)
+
     return BucketStore.BucketStore.of({
       insert,
       lock,
@@ -153,6 +167,8 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
         written(sql`INSERT INTO bucket_cut (bucket_id, kind, at) VALUES (${key.id}, ${key.kind}, ${at(sql, instant)})
           ON CONFLICT DO NOTHING`),
       flip: (flips) => (flips.length === 0 ? Effect.void : flip(flips)),
+      misjudged: (limit, among) =>
+        misjudged(limit, among === undefined ? sql`true` : sql`(b.id, b.kind) IN (SELECT * FROM ${keysOf(among)})`),
       due: (now, limit) =>
         stored(sql<Key>`SELECT kind, id FROM bucket WHERE window_end < 'infinity' AND window_end < ${at(sql, now)}
           ORDER BY window_end LIMIT ${BigInt(limit)}::bigint`)
