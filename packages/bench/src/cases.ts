@@ -4,8 +4,10 @@ import { cached } from "./cases/Cached.ts"
 import { flat } from "./cases/Flat.ts"
 import { ingest } from "./cases/Ingest.ts"
 import { memory } from "./cases/Memory.ts"
+import { quota } from "./cases/Quota.ts"
 import { reports } from "./cases/Reports.ts"
 import { start } from "./cases/Start.ts"
 import { uncached } from "./cases/Uncached.ts"
+import { wal } from "./cases/Wal.ts"
 
-export const cases: ReadonlyArray<Case> = [uncached, cached, flat, reports, ingest, memory, start]
+export const cases: ReadonlyArray<Case> = [uncached, cached, flat, reports, ingest, quota, wal, memory, start]

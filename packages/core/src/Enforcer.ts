@@ -124,13 +124,13 @@ export class Enforcer extends Context.Service<
         batch: TrafficReport.Batch,
         times: Pick<Recording, "from" | "to" | "shift">
       ) {
-        if (batch.entries.length === 0) return { quarantined: [], weighable: [] }
+        if (batch.entries.length === 0) return { quarantined: [], touched: [] }
         const { nodeId } = key
         const facts = yield* usage.facts(nodeId, batch, times.to)
         const settlement = Usage.settle({ nodeId, entries: batch.entries, ...times, facts, grain })
         if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
         yield* usage.record({ key, ...times, settlement })
-        return { quarantined: settlement.quarantined, weighable: Usage.addedTo(settlement) }
+        return { quarantined: settlement.quarantined, touched: yield* usage.touched(settlement) }
       })
 
       const apply = Effect.fnUntraced(function* (origin: Origin, report: TrafficReport.Report, key: BatchKey) {
@@ -150,8 +150,10 @@ export class Enforcer extends Context.Service<
         if (admission !== "new" && !broken("idempotency")) return { admission, entries: 0, quarantined: [] }
         const counted = yield* usage.count({ key, from, to, shift, entries: batch.entries, grain })
         if (counted.stale.length > 0) return yield* Effect.fail(new Stale(counted.stale))
-        const { quarantined, weighable } = yield* settle(key, { ...batch, entries: counted.rest }, { from, to, shift })
-        yield* flip(origin.nodeId, yield* buckets.read([...counted.weighable, ...weighable]))
+        const { quarantined, touched } = yield* settle(key, { ...batch, entries: counted.rest }, { from, to, shift })
+        const isTouched = new Set(touched.map(({ id }) => id))
+        const others = yield* buckets.read(counted.weighable.filter(({ id }) => !isTouched.has(id)))
+        yield* flip(origin.nodeId, [...touched, ...others])
         yield* faultPoint("server.recorded")
         return { admission, entries: batch.entries.length - quarantined.length, quarantined }
       })
