@@ -46,7 +46,8 @@ export const open = (site: Site): Stores => {
 
 /** Takes the time of what is done. */
 export const timed = async (site: Site, work: () => Promise<unknown>): Promise<Took> => {
-  const cpu = () => ({ here: Cpu.used(process.pid), postgres: Cpu.used(site.behind().postgres!) })
+  const here = () => Object.values(process.cpuUsage()).reduce((sum, each) => sum + each, 0) / 1000
+  const cpu = () => ({ here: here(), postgres: Cpu.used(site.behind().postgres!) })
   const before = cpu()
   const began = performance.now()
   await work()

@@ -128,7 +128,7 @@ const place = (
   { facts, nodeId, from, to, waived }: Settling
 ): QuarantineReason | { readonly subscription: SubscriptionFacts; readonly inbound: InboundFacts } => {
   if (entry.bytesUp < 0n || entry.bytesDown < 0n) return "negative"
-  const isTooFast = isFaster(entry.bytesUp + entry.bytesDown, facts.linkSpeed, from, to)
+  const isTooFast = entry.bytesUp + entry.bytesDown > mostBytes(facts.linkSpeed, from, to)
   if (isTooFast && waived?.has("faster_than_link") !== true) return "faster_than_link"
   const inbound = facts.inbounds.get(entry.inbound)
   if (inbound === undefined) return "unknown_inbound"
@@ -179,9 +179,9 @@ export const settleOwners = (
   }
 }
 
-/** True for more bytes than a link of this speed (bit/s) carries both ways in the interval. */
-export const isFaster = (bytes: bigint, linkSpeed: bigint | null, from: Instant, to: Instant): boolean =>
-  bytes * 8n > (linkSpeed ?? fastestLink) * 2n * BigInt(Math.max(1, Math.ceil((to - from) / 1000)))
+/** The most bytes that a link of this speed (bit/s) is believed to carry both ways in an interval. */
+export const mostBytes = (linkSpeed: bigint | null, from: Instant, to: Instant): bigint =>
+  ((linkSpeed ?? fastestLink) * 2n * BigInt(Math.max(1, Math.ceil((to - from) / 1000)))) / 8n
 
 /** The buckets whose window of now a settlement adds to. */
 export const addedTo = ({

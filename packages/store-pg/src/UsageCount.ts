@@ -6,28 +6,16 @@
  * What a row does not say (an older owner, another window, a credential that was rotated away) is left to
  * `Usage.settle`, and so is everything that is to be refused.
  */
-import type { TrafficReport, Transaction, UsageStore } from "@vpnmgr/core"
-import { Quota, Usage, Window } from "@vpnmgr/core"
+import type { Transaction, UsageStore } from "@vpnmgr/core"
+import { Usage, Window } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { at, list } from "./Column.ts"
 import { stored } from "./Failure.ts"
+import * as PlainEntries from "./PlainEntries.ts"
 import * as RawId from "./RawId.ts"
 import type { make as makeFacts } from "./UsageFacts.ts"
 import type { make as makeRecord } from "./UsageRecord.ts"
-
-type Entry = TrafficReport.Entry
-
-interface Plain extends Entry {
-  /** Index of its inbound among those of the batch. */
-  readonly place: number
-}
-
-/** What is known of the inbounds and the link of a batch before its counters are looked at. */
-export interface Ground {
-  readonly linkSpeed: bigint | null
-  readonly inbounds: ReadonlyMap<number, Usage.InboundFacts>
-}
 
 interface Outcome {
   readonly counted: number
@@ -36,50 +24,13 @@ interface Outcome {
   readonly owners: ReadonlyArray<Record<"id" | "up" | "down" | "weighted", string>> | null
 }
 
-const largestRef = 2 ** 31 - 1
-const largestInt8 = 2n ** 63n - 1n
-
-/** Entries by credential, those of one inbound added up; what cannot be plain is left. */
-const sorted = ({ entries, from, key, to }: UsageStore.Counting, { inbounds, linkSpeed }: Ground) => {
-  const rest: Array<Entry> = []
-  const places = new Map([...inbounds.keys()].map((ref, index) => [ref, index]))
-  const isPlain = ({ bytesDown, bytesUp, credential, inbound }: Entry) =>
-    bytesUp >= 0n &&
-    bytesDown >= 0n &&
-    bytesUp + bytesDown > 0n &&
-    credential > 0 &&
-    credential <= largestRef &&
-    inbounds.get(inbound)?.nodeId === key.nodeId &&
-    !Usage.isFaster(bytesUp + bytesDown, linkSpeed, from, to)
-  const order = new Float64Array(entries.length)
-  let count = 0
-  entries.forEach((entry, index) => {
-    if (isPlain(entry)) order[count++] = entry.credential * 2 ** 16 + index
-    else rest.push(entry)
+/** The sums of each group of a column. */
+const summed = (values: ReadonlyArray<bigint>, starts: ReadonlyArray<number>): ReadonlyArray<bigint> =>
+  starts.slice(0, -1).map((start, group) => {
+    let total = 0n
+    for (let index = start; index < starts[group + 1]!; index++) total += values[index]!
+    return total
   })
-  const groups: Array<Array<Plain>> = []
-  for (const place of order.subarray(0, count).sort()) {
-    const entry = entries[place % 2 ** 16]!
-    const group = groups.at(-1)
-    if (group?.[0]!.credential !== entry.credential) groups.push([{ ...entry, place: places.get(entry.inbound)! }])
-    else {
-      const same = group.findIndex(({ inbound }) => inbound === entry.inbound)
-      if (same === -1) group.push({ ...entry, place: places.get(entry.inbound)! })
-      else group[same] = added(group[same]!, entry)
-    }
-  }
-  const isSmall = ({ bytesDown, bytesUp }: Entry) => bytesUp <= largestInt8 && bytesDown <= largestInt8
-  const [small, large] = [groups.filter((group) => group.every(isSmall)), groups.filter((each) => !each.every(isSmall))]
-  return { groups: small, rest: [...rest, ...large.flat()] }
-}
-
-const added = (one: Plain, other: Entry): Plain => ({
-  ...one,
-  bytesUp: one.bytesUp + other.bytesUp,
-  bytesDown: one.bytesDown + other.bytesDown
-})
-
-const sum = (values: ReadonlyArray<bigint>): bigint => values.reduce((total, value) => total + value, 0n)
 
 /** Makes the counter over a client: the same few statements, whatever the batch's size. */
 export const make = (
@@ -93,17 +44,14 @@ export const make = (
       ["hashjoin", "mergejoin", "seqscan"].map((name) => `set_config('enable_${name}', '${is}', true)`).join(", ")
     )
 
-  const statement = (counting: UsageStore.Counting, ground: Ground, groups: ReadonlyArray<ReadonlyArray<Plain>>) => {
+  const statement = (counting: UsageStore.Counting, ground: PlainEntries.Ground, plain: PlainEntries.PlainEntries) => {
     const { from, grain, key, shift, to } = counting
+    const { credentials, downs, places, starts, ups } = plain
+    const groups = starts.slice(0, -1)
+    const isOneEach = credentials.length === groups.length
     const inbounds = [...ground.inbounds]
-    const multipliers = inbounds.map(([, { multipliers }]) => Usage.historyAt(multipliers, to) ?? 1000)
-    const weighted = ({ bytesDown, bytesUp, place }: Plain) => Quota.weight(bytesUp + bytesDown, multipliers[place]!)
-    const all = groups.flat()
-    const isOneEach = all.length === groups.length
-    const ends: Array<number> = []
-    for (const group of groups) ends.push((ends.at(-1) ?? 0) + group.length)
-    const column = (of: (entry: Plain) => number | bigint) => list(all.map(of))
-    const sums = (of: (entry: Plain) => bigint) => list(groups.map((group) => sum(group.map(of))))
+    const multipliers = inbounds.map(([, facts]) => Usage.historyAt(facts.multipliers, to) ?? 1000)
+    const column = (values: ReadonlyArray<number | bigint>, isWanted = true) => (isWanted ? list(values) : "{}")
     const ids = RawId.make(to)
     const batch = sql`(SELECT batch FROM numbered)`
     const head = sql`${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, ${batch}, ${at(sql, from)}, ${at(sql, to)}`
@@ -111,27 +59,33 @@ export const make = (
       bytes_down, weighted`
     const raw: Statement.Fragment = isOneEach
       ? sql`INSERT INTO traffic_report (${columns})
-        SELECT ${head}, ${ids.sql(sql, sql`k`)}, c.id, owner_id, i.ids[place + 1], up::bigint, down::bigint, weighted
+        SELECT ${head}, ${ids.sql(sql, sql`k`)}, c.id, owner_id, i.ids[place + 1], up, down, weighted
         FROM counted c, inbounds i`
       : sql`INSERT INTO traffic_report (${columns})
-        SELECT ${head}, ${ids.sql(sql, sql`n`)}, c.id, owner_id, i.ids[a.place[n] + 1], a.up[n], a.down[n], a.weighted[n]
+        SELECT ${head}, ${ids.sql(sql, sql`n`)}, c.id, owner_id, i.ids[a.place[n] + 1], a.up[n], a.down[n],
+          (a.up[n] + a.down[n])::numeric * i.multipliers[a.place[n] + 1]
         FROM counted c, inbounds i, arrays a, generate_series(c.first, c.last) n`
+    const given = isOneEach
+      ? sql`SELECT x.*, (up + down)::numeric * i.multipliers[place + 1] AS weighted, NULL::int AS first, NULL::int AS last
+        FROM inbounds i, unnest(${column(credentials)}::text::int[], ${column(places)}::text::int[],
+          ${column(ups)}::text::bigint[], ${column(downs)}::text::bigint[]
+        ) WITH ORDINALITY AS x (credential, place, up, down, k)`
+      : sql`SELECT x.*, (SELECT sum((a.up[n] + a.down[n])::numeric * i.multipliers[a.place[n] + 1])
+          FROM generate_series(first, last) n) AS weighted
+        FROM inbounds i, arrays a, unnest(${column(groups.map((start) => credentials[start]!))}::text::int[],
+          ${column(groups.map((start) => start + 1))}::text::int[], ${column(starts.slice(1))}::text::int[],
+          ${column(summed(ups, starts))}::text::numeric[], ${column(summed(downs, starts))}::text::numeric[]
+        ) WITH ORDINALITY AS x (credential, first, last, up, down, k)`
     const linked = isOneEach
       ? sql`i.refs[g.place + 1] = ANY(b.inbounds)`
       : sql`(SELECT array_agg(i.refs[a.place[n] + 1]) FROM generate_series(g.first, g.last) n) <@ b.inbounds`
     return sql<Outcome>`
       WITH numbered AS MATERIALIZED (SELECT nextval('report_batch_batch_seq') AS batch),
       inbounds AS MATERIALIZED (SELECT ${inbounds.map(([ref]) => ref)}::int[] AS refs,
-        ${inbounds.map(([, { id }]) => id)}::uuid[] AS ids),
-      arrays AS MATERIALIZED (SELECT ${isOneEach ? "{}" : column(({ place }) => place)}::text::int[] AS place,
-        ${isOneEach ? "{}" : column(({ bytesUp }) => bytesUp)}::text::bigint[] AS up,
-        ${isOneEach ? "{}" : column(({ bytesDown }) => bytesDown)}::text::bigint[] AS down,
-        ${isOneEach ? "{}" : column(weighted)}::text::numeric[] AS weighted),
-      given AS MATERIALIZED (SELECT * FROM unnest(${list(groups.map(([entry]) => entry!.credential))}::text::int[],
-        ${list(groups.map(([entry]) => entry!.place))}::text::int[], ${list(ends.map((end, k) => end - groups[k]!.length + 1))}::text::int[],
-        ${list(ends)}::text::int[], ${sums(({ bytesUp }) => bytesUp)}::text::numeric[],
-        ${sums(({ bytesDown }) => bytesDown)}::text::numeric[], ${sums(weighted)}::text::numeric[]
-        ) WITH ORDINALITY AS x (credential, place, first, last, up, down, weighted, k)),
+        ${inbounds.map(([, { id }]) => id)}::uuid[] AS ids, ${multipliers}::int[] AS multipliers),
+      arrays AS MATERIALIZED (SELECT ${column(places, !isOneEach)}::text::int[] AS place,
+        ${column(ups, !isOneEach)}::text::bigint[] AS up, ${column(downs, !isOneEach)}::text::bigint[] AS down),
+      given AS MATERIALIZED (${given}),
       counted AS (
         UPDATE bucket b SET used = b.used + g.weighted, bytes_up = b.bytes_up + g.up, bytes_down = b.bytes_down + g.down
         FROM given g, inbounds i, arrays a
@@ -142,14 +96,14 @@ export const make = (
           THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END)
           IS DISTINCT FROM b.exhausted_until AS flips),
       owned AS MATERIALIZED (SELECT owner_id, sum(up) AS up, sum(down) AS down, sum(weighted) AS weighted,
-        sum(last - first + 1)::int AS row_count FROM counted GROUP BY owner_id),
+        sum(coalesce(last - first + 1, 1))::int AS row_count FROM counted GROUP BY owner_id),
       raw AS (${raw}),
       batch AS (
         INSERT INTO report_batch (batch, node_id, token_id, received_at, from_at, to_at, piece_at, shift, first_id,
           last_id, row_count, inbound_ids, owner_ids)
         SELECT ${batch}, ${key.nodeId}::uuid, ${key.tokenId}::uuid, ${at(sql, key.receivedAt)}, ${at(sql, from)},
           ${at(sql, to)}, ${at(sql, Window.piece(to, grain, []))}, ${BigInt(Math.round(shift))}::bigint,
-          ${ids.at(0)}::uuid, ${ids.at(all.length)}::uuid, sum(row_count), (SELECT ids FROM inbounds),
+          ${ids.at(0)}::uuid, ${ids.at(credentials.length)}::uuid, sum(row_count), (SELECT ids FROM inbounds),
           coalesce(array_agg(owner_id) FILTER (WHERE owner_id IS NOT NULL), '{}')
         FROM owned HAVING count(*) > 0)
       SELECT (SELECT count(*)::int FROM counted) AS counted,
@@ -179,15 +133,16 @@ export const make = (
     counting: UsageStore.Counting
   ): Effect.fn.Return<UsageStore.Counted, Transaction.StoreError> {
     const ground = yield* stored(facts.ground(counting.key.nodeId, counting.entries, planned("off")))
-    const { groups, rest } = sorted(counting, ground)
-    if (groups.length === 0) return { rest: counting.entries, weighable: [], stale: [] }
-    const [outcome] = yield* stored(statement(counting, ground, groups))
+    const plain = PlainEntries.of(counting, ground)
+    const groups = plain.starts.length - 1
+    if (groups === 0) return { rest: counting.entries, weighable: [], stale: [] }
+    const [outcome] = yield* stored(statement(counting, ground, plain))
     const { counted, flips, known, owners } = outcome!
-    const plain = new Set(known)
-    const left = counted === groups.length ? [] : groups.filter((_group, index) => !plain.has(index + 1)).flat()
+    const isKnown = new Set(known)
+    const left = counted === groups ? [] : PlainEntries.entriesOf(plain, ground, (group) => !isKnown.has(group + 1))
     const settled = owners === null ? undefined : yield* stored(forOwners(counting, owners))
     const own = (flips ?? []).map((id) => ({ kind: "subscription" as const, id }))
     const added = Usage.addedTo({ current: [], ownerCurrent: settled?.ownerCurrent ?? [] })
-    return { rest: [...rest, ...left], weighable: [...own, ...added], stale: settled?.stale ?? [] }
+    return { rest: [...plain.rest, ...left], weighable: [...own, ...added], stale: settled?.stale ?? [] }
   })
 }

@@ -1,6 +1,6 @@
 /** That lists of records are served by indexes: every filter, on enough rows for it to matter. */
 import { assert, describe, layer } from "@effect/vitest"
-import { AuditLog, QuarantineStore, RecordStore } from "@vpnmgr/core"
+import { AuditLog, QuarantineStore, RecordStore, type Transaction } from "@vpnmgr/core"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { database, postgresClient, skipped } from "./Databases.ts"
@@ -68,7 +68,7 @@ const couldRead = "enable_seqscan = off"
 
 interface List {
   readonly filter: object
-  readonly list: Effect.Effect<ReadonlyArray<unknown>>
+  readonly list: Effect.Effect<ReadonlyArray<unknown>, Transaction.StoreError>
   readonly setting?: string
 }
 
