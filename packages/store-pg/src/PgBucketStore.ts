@@ -144,17 +144,20 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
           WHERE b.id = o.id AND b.kind = o.kind`)
     )
 
+    const isAmong = (kind: Quota.BucketKind, keys: ReadonlyArray<Key>) =>
+      sql`b.id = ANY(${keys.flatMap((key) => (key.kind === kind ? [key.id] : []))}::uuid[])`
+
     /** `Quota.weigh` in SQL: what was used has reached the limit when it is more than all but the limit's last byte. */
-    const misjudged = (limit: number, among: Statement.Fragment) =>
+    const misjudged = (limit: number, own: Statement.Fragment, owners: Statement.Fragment) =>
       stored(sql<Key>`SELECT kind, id FROM (
           SELECT b.kind, b.id, CASE WHEN b.used > (b.max_traffic - 1)::numeric * 1000
             THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END AS until, b.exhausted_until
-          FROM bucket b WHERE b.kind = 'subscription' AND ${among} AND (b.max_traffic IS NOT NULL OR b.exhausted_until IS NOT NULL)
+          FROM bucket b WHERE b.kind = 'subscription' AND ${own} AND (b.max_traffic IS NOT NULL OR b.exhausted_until IS NOT NULL)
           UNION ALL
           SELECT o.kind, o.id, CASE WHEN o.used > (o."maxTraffic" - 1)::numeric * 1000
             THEN CASE WHEN o."maxTraffic" > 0 THEN o.window_end ELSE 'infinity' END END, o.exhausted_until
           FROM (SELECT ${sql.literal(bucketColumns)}, b.window_end, b.exhausted_until FROM bucket b
-            WHERE b.kind = 'owner' AND ${among}) o) w
+            WHERE b.kind = 'owner' AND ${owners}) o) w
         WHERE until IS DISTINCT FROM exhausted_until ORDER BY kind DESC, id LIMIT ${BigInt(limit)}::bigint`)
 
     return BucketStore.BucketStore.of({
@@ -168,7 +171,9 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
           ON CONFLICT DO NOTHING`),
       flip: (flips) => (flips.length === 0 ? Effect.void : flip(flips)),
       misjudged: (limit, among) =>
-        misjudged(limit, among === undefined ? sql`true` : sql`(b.id, b.kind) IN (SELECT * FROM ${keysOf(among)})`),
+        among === undefined
+          ? misjudged(limit, sql`true`, sql`true`)
+          : misjudged(limit, isAmong("subscription", among), isAmong("owner", among)),
       due: (now, limit) =>
         stored(sql<Key>`SELECT kind, id FROM bucket WHERE window_end < 'infinity' AND window_end < ${at(sql, now)}
           ORDER BY window_end LIMIT ${BigInt(limit)}::bigint`)

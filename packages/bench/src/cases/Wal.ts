@@ -42,14 +42,23 @@ export const wal: Case = {
       )
     }
     const position = async () => BigInt((await site.sql.run("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"))[0]!)
-    const updates = async (tables: ReadonlyArray<string>) => {
-      await new Promise((resolve) => setTimeout(resolve, 1500))
-      const [row] = await site.sql.run(
-        `SELECT sum(n_tup_upd), sum(n_tup_hot_upd) FROM pg_stat_user_tables
-          WHERE schemaname = 'vpnmgr' AND relname IN (${tables.map((name) => `'${name}'`).join()})`
-      )
-      const [all, hot] = row!.split("|").map(Number) as [number, number]
-      return { all, hot }
+    /** What PostgreSQL tells of updates; an idle backend tells of its last ones ten seconds later. */
+    const updates = async (atLeast: number) => {
+      for (const until = Date.now() + 30_000; ;) {
+        const [row] = await site.sql.run(
+          `SELECT sum(n_tup_upd), sum(n_tup_hot_upd) FROM pg_stat_user_tables
+            WHERE schemaname = 'vpnmgr' AND relname IN (${counters.map((name) => `'${name}'`).join()})`
+        )
+        const [all, hot] = row!.split("|").map(Number) as [number, number]
+        if (all >= atLeast) return { all, hot }
+        if (Date.now() > until) throw new Error(`${all} updates of counters are told of, expected ${atLeast}`)
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+    }
+    const settled = async () => {
+      const { all } = await updates(0)
+      await new Promise((resolve) => setTimeout(resolve, 11_000))
+      return updates(all)
     }
     await stores.run(Fold.all)
     await report()
@@ -60,10 +69,11 @@ export const wal: Case = {
     const bytes: Array<number> = []
     const folds: Array<number> = []
     for (let round = 0; round < bench.rounds; round++) {
-      const [began, before] = [await position(), await updates(counters)]
+      const before = await settled()
+      const began = await position()
       for (let each = 0; each < perFold; each++) await report()
-      const [reported, after] = [await position(), await updates(counters)]
-      if (after.all - before.all < size * perFold) throw new Error("counters were not told of")
+      const reported = await position()
+      const after = await updates(before.all + size * perFold)
       shares.push((100 * (after.hot - before.hot)) / (after.all - before.all))
       await stores.run(Fold.all)
       const folded = await position()
