@@ -1,8 +1,16 @@
 /** The rules and the stores in this process, on a site's PostgreSQL: what a report costs without HTTP around it. */
-import { BucketStore, ControlPlane, Enforcer, Transaction, type TrafficReport, UsageStore, Vault } from "@vpnmgr/core"
+import {
+  type BucketStore,
+  ControlPlane,
+  type Enforcer,
+  type Transaction,
+  type TrafficReport,
+  type UsageStore,
+  Vault
+} from "@vpnmgr/core"
 import { PgStores, type Stores as PgServices } from "@vpnmgr/store-pg"
-import { Effect, Layer, ManagedRuntime, Redacted } from "effect"
-import { SqlClient } from "effect/sql"
+import { type Effect, Layer, ManagedRuntime, Redacted } from "effect"
+import type { SqlClient } from "effect/sql"
 import * as Cpu from "./Cpu.ts"
 import { idOf } from "./Seed.ts"
 import type { Site } from "./Site.ts"

@@ -51,11 +51,11 @@ export const read = (json: unknown): Report | undefined => {
   if (from === undefined || to === undefined || typeof spool !== "string" || !Id.isUuid(spool)) return undefined
   if (!Number.isSafeInteger(seq) || (seq as number) < 1) return undefined
   if (!Array.isArray(given) || given.length > maxEntries) return undefined
-  const entries = new Array<Entry>(given.length)
-  for (let index = 0; index < given.length; index++) {
-    const read = entry(given[index])
+  const entries: Array<Entry> = []
+  for (const each of given) {
+    const read = entry(each)
     if (read === undefined) return undefined
-    entries[index] = read
+    entries.push(read)
   }
   return {
     batch: { spool, seq: seq as number, from, to, entries },
