@@ -116,9 +116,10 @@ export const seed = async ({ count, encryptionKey, owners, sql, template }: Opti
   )
   await run(
     "buckets",
-    `INSERT INTO bucket (id, kind, max_traffic, period, anchor, cut, window_start, window_end, used, bytes_up, bytes_down)
+    `INSERT INTO bucket (id, kind, max_traffic, period, anchor, cut, window_start, window_end, used, bytes_up, bytes_down,
+        credential, owner_id, inbounds)
       SELECT ${id}, 'subscription', t.max_traffic, t.period, t.anchor, t.cut, t.window_start, t.window_end,
-        11000000::numeric * n, 1000 * n::numeric, 10000 * n::numeric
+        11000000::numeric * n, 1000 * n::numeric, 10000 * n::numeric, ${base} + n, ${owner}, t.inbounds
       FROM ${series}, bucket t WHERE t.id = '${template}' AND t.kind = 'subscription'`
   )
   const memory = ["SET maintenance_work_mem = '512MB'", "SET max_parallel_maintenance_workers = 2"]

@@ -20,7 +20,12 @@ export interface Site {
   /** The first of ten operators, each of whom owns a tenth of the subscriptions: number `n` if `n` % 10 is 0. */
   readonly operator: { readonly id: string; readonly username: string; readonly password: string }
   /** The key of the node that has three of the inbounds, and the refs of these. */
-  readonly node: { readonly key: string; readonly inbounds: ReadonlyArray<number> }
+  readonly node: {
+    readonly id: string
+    readonly tokenId: string
+    readonly key: string
+    readonly inbounds: ReadonlyArray<number>
+  }
   /** A config, as every seeded subscription's: they have one size. */
   readonly config: string
   /** The processes whose CPU a request costs. */
@@ -80,7 +85,7 @@ const furnish = async (api: Api.Api) => {
     expires_at: new Date(Date.now() + 365 * days).toISOString(),
     inbound_ids: inbounds.map(({ id }) => id)
   })
-  return { node: { id: nodes[0]!.id, key: tokens[0]!.key }, owners, template }
+  return { node: { id: nodes[0]!.id, tokenId: tokens[0]!.id, key: tokens[0]!.key }, owners, template }
 }
 
 /** Opens a site: seeded, its server ready. */
@@ -118,7 +123,7 @@ export const open = async ({ directory, name, note, postgres, subscriptions }: O
     encryptionKey,
     sql,
     operator: owners[0]!,
-    node: { key: node.key, inbounds: refs.map(Number) },
+    node: { ...node, inbounds: refs.map(Number) },
     config,
     behind,
     fetch: (job) =>

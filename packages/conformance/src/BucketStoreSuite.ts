@@ -48,6 +48,32 @@ const move = Effect.fnUntraced(function* (
 /** Runs the suite on a store. */
 export const suite = (name: string, stores: StoresLayer): void =>
   describeStore(`BucketStore (${name})`, stores, (it) => {
+    it.effect("finds buckets whose exhaustion is not what weighing says, and no other", () =>
+      Effect.gen(function* () {
+        const buckets = yield* BucketStore.BucketStore
+        const ownerId = yield* aUser()
+        const never = Number.POSITIVE_INFINITY
+        const full = yield* aSubscription({}, { maxTraffic: 0n })
+        const closed = yield* aSubscription({}, { maxTraffic: 0n, exhaustedUntil: never })
+        const shut = yield* aSubscription({}, { maxTraffic: 10n, exhaustedUntil: january.end })
+        const open = yield* aSubscription({}, { maxTraffic: 10n })
+        const own = [full, closed, shut, open].map(({ id }) => ({ kind: "subscription" as const, id }))
+        const keys = [...own, { kind: "owner" as const, id: ownerId }]
+        const wrong = (yield* buckets.misjudged(1000, keys)).map(({ id }) => id)
+        assert.sameMembers(wrong, [full.id, shut.id])
+        assert.includeMembers(
+          (yield* buckets.misjudged(10_000)).map(({ id }) => id),
+          wrong
+        )
+        yield* buckets.flip([
+          { ...own[0]!, exhaustedUntil: never },
+          { ...own[2]!, exhaustedUntil: null },
+          { kind: "owner", id: ownerId, exhaustedUntil: january.end }
+        ])
+        assert.deepStrictEqual(yield* buckets.misjudged(1000, keys), [{ kind: "owner", id: ownerId }])
+      })
+    )
+
     it.effect("keeps a bucket as it is: windows without end, blocks for ever, the largest limit", () =>
       Effect.gen(function* () {
         const buckets = yield* BucketStore.BucketStore

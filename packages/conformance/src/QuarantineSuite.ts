@@ -15,7 +15,20 @@ import { SecureRandom } from "effect/crypto"
 import type { Stores, StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
 import type { NodeWithToken } from "./World.ts"
-import { aNode, anId, anInbound, aSubscription, aUser, entry, hour, january, noon, report, usedIn } from "./World.ts"
+import {
+  aNode,
+  anId,
+  anInbound,
+  aSubscription,
+  aUser,
+  entry,
+  folded,
+  hour,
+  january,
+  noon,
+  report,
+  usedIn
+} from "./World.ts"
 
 const page = { after: null, limit: 100 }
 
@@ -79,6 +92,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.strictEqual(yield* usedIn("owner", laterId), 0n)
         const [row] = yield* records.trafficReports({ subscriptionId: id }, page)
         assert.deepInclude(row, { nodeId: node.id, from: noon - hour, timestamp: noon, bytesUp: fast, bytesDown: 5n })
+        yield* folded
         const [use] = yield* records.accessLog({ subscriptionId: id }, page)
         assert.deepInclude(use, { authTokenId: node.tokenId, timestamp: noon - hour, bytesUp: fast })
         const [trail] = yield* audit.list({ targetId: found.id }, page)

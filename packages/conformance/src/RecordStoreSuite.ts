@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import * as fc from "fast-check"
 import type { StoresLayer } from "./Stores.ts"
 import { describeStore } from "./Stores.ts"
-import { aNode, anId, anInbound, aSubscription, aUser, entry, hour, keyOf, noon, report } from "./World.ts"
+import { aNode, anId, anInbound, aSubscription, aUser, entry, folded, hour, keyOf, noon, report } from "./World.ts"
 
 const all = { after: null, limit: 1000 }
 const minute = 60_000
@@ -71,6 +71,7 @@ const aHistory = Effect.gen(function* () {
       }
     }
   }
+  yield* folded
   return { ...world, counted }
 })
 
@@ -236,6 +237,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
           const to = noon + seq * minute
           yield* report({ node, spool, seq, from: to - minute, to, entries: [entry(credential, inbound.ref, 1n, 2n)] })
         }
+        yield* folded
         const span = {
           subscriptionId: id,
           inboundId: inbound.id,
@@ -268,6 +270,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
           const to = past + seq * hour
           yield* report({ node, spool, seq, from: to - minute, to, entries: [entry(credential, inbound.ref, 1n)] })
         }
+        yield* folded
         assert.isAtLeast(yield* records.retainAccessLog(past + 2 * hour - minute), 1)
         const kept = yield* records.accessLog({ subscriptionId: id }, all)
         assert.deepStrictEqual(

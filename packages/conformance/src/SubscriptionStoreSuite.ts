@@ -25,7 +25,8 @@ import {
   entry,
   hour,
   noon,
-  report
+  report,
+  settled
 } from "./World.ts"
 
 /** Runs the suite on a store. */
@@ -123,7 +124,7 @@ export const suite = (name: string, stores: StoresLayer): void =>
         assert.deepStrictEqual((yield* subscriptions.get(id))!.inboundIds, [next.id])
         yield* subscriptions.setInbounds(id, [next.id], noon + 1)
         const entries = [old, next, never].map(({ ref }) => entry(credential, ref, 1n))
-        const { settlement } = yield* report({ node, spool: anId(), seq: 1, to: noon + hour, entries })
+        const { settlement } = yield* settled({ node, spool: anId(), seq: 1, to: noon + hour, entries })
         assert.sameMembers(
           settlement!.rows.map(({ inboundId }) => inboundId),
           [old.id, next.id]

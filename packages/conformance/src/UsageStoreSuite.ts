@@ -16,6 +16,7 @@ import {
   january,
   noon,
   report,
+  settled,
   take,
   usedIn
 } from "./World.ts"
@@ -124,7 +125,7 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
         const other = yield* aNode()
         const far = yield* anInbound(other.id)
         const second = yield* aSubscription({ ownerId, inboundIds: [far.id] })
-        yield* report({
+        yield* settled({
           node: other,
           spool: anId(),
           seq: 1,
@@ -132,7 +133,7 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
           entries: [entry(second.credential, far.ref, 9n)]
         })
         const entries = [entry(credential, inbound.ref, 1n, 2n), entry(credential, inbound.ref, 0n, 4n)]
-        const { touched } = yield* report({ node, spool: anId(), seq: 1, to: noon, entries })
+        const { touched } = yield* settled({ node, spool: anId(), seq: 1, to: noon, entries })
         assert.sameDeepMembers(
           touched.map(({ kind, id, used }) => [kind, id, used]),
           [
@@ -140,7 +141,7 @@ export const suite = (name: string, stores: StoresLayer, { sideBySide }: Capabil
             ["owner", ownerId, 7n * 1337n + 9000n]
           ]
         )
-        const nothing = yield* report({
+        const nothing = yield* settled({
           node,
           spool: anId(),
           seq: 1,

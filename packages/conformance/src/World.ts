@@ -196,8 +196,8 @@ export const keyOf = ({
   receivedAt
 })
 
-/** Takes a batch as the rules do: admits, settles and records it, inside the caller's transaction. */
-export const take = Effect.fn("World.take")(function* (sent: Sent) {
+/** Admits, settles and records a batch by everything that is known of it, inside the caller's transaction. */
+export const settle = Effect.fn("World.settle")(function* (sent: Sent) {
   const usage = yield* UsageStore.UsageStore
   const { node, spool, seq, to, from = to - hour, entries } = sent
   const key = keyOf(sent)
@@ -209,7 +209,37 @@ export const take = Effect.fn("World.take")(function* (sent: Sent) {
   return { admission, settlement, touched: yield* usage.touched(settlement) }
 })
 
-/** The same, in a transaction of its own. */
+/**
+ * Takes a batch as the rules do, inside the caller's transaction: what is plain is counted at once, the rest is settled.
+ * The settlement is that of the rest.
+ */
+export const take = Effect.fn("World.take")(function* (sent: Sent) {
+  const usage = yield* UsageStore.UsageStore
+  const buckets = yield* BucketStore.BucketStore
+  const { node, spool, seq, to, from = to - hour, entries } = sent
+  const key = keyOf(sent)
+  const admission = yield* usage.admit(key)
+  if (admission !== "new") return { admission, settlement: null, touched: [] }
+  const { rest, weighable } = yield* usage.count({ key, from, to, shift: 0, entries, grain: hour })
+  const facts = yield* usage.facts(node.id, { spool, seq, from, to, entries: rest }, to)
+  const settlement = Usage.settle({ nodeId: node.id, entries: rest, from, to, facts, grain: hour })
+  yield* usage.record({ key, from, to, shift: 0, settlement })
+  return { admission, settlement, touched: yield* buckets.read([...weighable, ...Usage.addedTo(settlement)]) }
+})
+
+/** Folds everything that waits. */
+export const folded = Effect.gen(function* () {
+  const usage = yield* UsageStore.UsageStore
+  while ((yield* usage.fold) > 0);
+})
+
+/** `settle` in a transaction of its own. */
+export const settled = Effect.fn("World.settled")(function* (sent: Sent) {
+  const transaction = yield* Transaction.Transaction
+  return yield* transaction.run(settle(sent))
+})
+
+/** `take` in a transaction of its own. */
 export const report = Effect.fn("World.report")(function* (sent: Sent) {
   const transaction = yield* Transaction.Transaction
   return yield* transaction.run(take(sent))

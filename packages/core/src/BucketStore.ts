@@ -34,6 +34,14 @@ export class BucketStore extends Context.Service<
     readonly flip: (
       flips: ReadonlyArray<BucketKey & { readonly exhaustedUntil: Instant | null }>
     ) => Effect.Effect<void, StoreError>
+    /**
+     * Buckets whose stored exhaustion is not what weighing says (`Quota.weigh`), by id; of all of them, or among these.
+     * One statement, which changes nothing.
+     */
+    readonly misjudged: (
+      limit: number,
+      among?: ReadonlyArray<BucketKey>
+    ) => Effect.Effect<ReadonlyArray<BucketKey>, StoreError>
     /** Buckets whose window ended before `now`, soonest first, found by index. */
     readonly due: (now: Instant, limit: number) => Effect.Effect<ReadonlyArray<BucketKey>, StoreError>
   }

@@ -21,7 +21,7 @@ import * as TrafficReport from "./TrafficReport.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
 import * as Usage from "./Usage.ts"
-import type { Admission, BatchKey } from "./UsageStore.ts"
+import type { Admission, BatchKey, Recording } from "./UsageStore.ts"
 import { UsageStore } from "./UsageStore.ts"
 import { broken, faultPoint } from "./internal/testBuild.ts"
 
@@ -115,7 +115,23 @@ export class Enforcer extends Context.Service<
       const stores = yield* Effect.context<Transaction | UsageStore | BucketStore | NodeStateStore | Audit.Needs>()
       const transaction = yield* Transaction
       const usage = yield* UsageStore
+      const buckets = yield* BucketStore
       const grain = yield* Grain
+
+      /** Settles and writes entries by everything that is known of them. */
+      const settle = Effect.fnUntraced(function* (
+        key: BatchKey,
+        batch: TrafficReport.Batch,
+        times: Pick<Recording, "from" | "to" | "shift">
+      ) {
+        if (batch.entries.length === 0) return { quarantined: [], touched: [] }
+        const { nodeId } = key
+        const facts = yield* usage.facts(nodeId, batch, times.to)
+        const settlement = Usage.settle({ nodeId, entries: batch.entries, ...times, facts, grain })
+        if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
+        yield* usage.record({ key, ...times, settlement })
+        return { quarantined: settlement.quarantined, touched: yield* usage.touched(settlement) }
+      })
 
       const apply = Effect.fnUntraced(function* (origin: Origin, report: TrafficReport.Report, key: BatchKey) {
         const { batch } = report
@@ -132,13 +148,13 @@ export class Enforcer extends Context.Service<
             })
         }
         if (admission !== "new" && !broken("idempotency")) return { admission, entries: 0, quarantined: [] }
-        const facts = yield* usage.facts(origin.nodeId, batch, to)
-        const settlement = Usage.settle({ nodeId: origin.nodeId, entries: batch.entries, from, to, facts, grain })
-        if (settlement.stale.length > 0) return yield* Effect.fail(new Stale(settlement.stale))
-        yield* usage.record({ key, from, to, shift, settlement })
-        yield* flip(origin.nodeId, yield* usage.touched(settlement))
+        const counted = yield* usage.count({ key, from, to, shift, entries: batch.entries, grain })
+        if (counted.stale.length > 0) return yield* Effect.fail(new Stale(counted.stale))
+        const { quarantined, touched } = yield* settle(key, { ...batch, entries: counted.rest }, { from, to, shift })
+        const isTouched = new Set(touched.map(({ id }) => id))
+        const others = yield* buckets.read(counted.weighable.filter(({ id }) => !isTouched.has(id)))
+        yield* flip(origin.nodeId, [...touched, ...others])
         yield* faultPoint("server.recorded")
-        const { quarantined } = settlement
         return { admission, entries: batch.entries.length - quarantined.length, quarantined }
       })
 

@@ -4,6 +4,7 @@
  * raised limit or a new window lets a subscription back in without anybody's help.
  */
 import { Effect } from "effect"
+import * as Audit from "./Audit.ts"
 import type { BucketKey } from "./BucketStore.ts"
 import { BucketStore } from "./BucketStore.ts"
 import * as Instant from "./Instant.ts"
@@ -77,5 +78,34 @@ export const turnDue = Effect.gen(function* () {
     if (keys.length === 0) return turned
     yield* turn(keys)
     turned += keys.length
+  }
+})
+
+/**
+ * Weighs every bucket, and mends those whose exhaustion is not what weighing says: after a restore, or a change that a
+ * hand made in the database. What is found is locked and counted again, and audited; answers how many there were.
+ */
+export const mend = Effect.gen(function* () {
+  const transaction = yield* Transaction
+  const buckets = yield* BucketStore
+  let mended = 0
+  let first: string | undefined
+  for (;;) {
+    const keys = yield* buckets.misjudged(turnAtOnce)
+    if (keys.length === 0) return mended
+    if (keys[0]!.id === first) return yield* Effect.die(new Error(`the bucket ${first} cannot be mended`))
+    first = keys[0]!.id
+    yield* transaction.run(
+      Effect.gen(function* () {
+        yield* change(keys, (bucket) => bucket)
+        yield* Audit.record({
+          action: "bucket.mend",
+          targetType: "bucket",
+          targetId: keys[0]!.id,
+          meta: { buckets: keys.length }
+        })
+      })
+    )
+    mended += keys.length
   }
 })

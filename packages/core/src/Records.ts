@@ -8,6 +8,7 @@ import { Actor } from "./Actor.ts"
 import type { AuditFilter, AuditRecord, Page } from "./AuditLog.ts"
 import { AuditStore } from "./AuditLog.ts"
 import { Forbidden, NotFound } from "./Failure.ts"
+import * as Fold from "./Fold.ts"
 import type {
   AccessFilter,
   ConflictBatch,
@@ -18,6 +19,7 @@ import type {
 } from "./RecordStore.ts"
 import { RecordStore } from "./RecordStore.ts"
 import type { StoreError } from "./Transaction.ts"
+import { UsageStore } from "./UsageStore.ts"
 
 type Answer<A> = Effect.Effect<A, Forbidden | NotFound | StoreError, Actor>
 type List<Filter, A> = (filter: Filter, page: Page) => Answer<ReadonlyArray<A>>
@@ -54,12 +56,15 @@ export class Records extends Context.Service<
     Effect.gen(function* () {
       const records = yield* RecordStore
       const audit = yield* AuditStore
+      const usage = yield* UsageStore
       return Records.of({
         trafficReports: Effect.fn("Records.trafficReports")(function* (filter, page) {
           return yield* records.trafficReports(yield* visible(filter), page)
         }),
         accessLog: Effect.fn("Records.accessLog")(function* (filter, page) {
-          return yield* records.accessLog(yield* visible(filter), page)
+          const seen = yield* visible(filter)
+          if (page.after === null) yield* Effect.provideService(Fold.few, UsageStore, usage)
+          return yield* records.accessLog(seen, page)
         }),
         audit: Effect.fn("Records.audit")((filter, page) => Effect.andThen(onlySuperuser, audit.list(filter, page))),
         conflicts: Effect.fn("Records.conflicts")((filter, page) =>

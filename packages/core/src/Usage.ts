@@ -128,8 +128,7 @@ const place = (
   { facts, nodeId, from, to, waived }: Settling
 ): QuarantineReason | { readonly subscription: SubscriptionFacts; readonly inbound: InboundFacts } => {
   if (entry.bytesUp < 0n || entry.bytesDown < 0n) return "negative"
-  const seconds = BigInt(Math.max(1, Math.ceil((to - from) / 1000)))
-  const isTooFast = (entry.bytesUp + entry.bytesDown) * 8n > (facts.linkSpeed ?? fastestLink) * 2n * seconds
+  const isTooFast = entry.bytesUp + entry.bytesDown > mostBytes(facts.linkSpeed, from, to)
   if (isTooFast && waived?.has("faster_than_link") !== true) return "faster_than_link"
   const inbound = facts.inbounds.get(entry.inbound)
   if (inbound === undefined) return "unknown_inbound"
@@ -157,6 +156,42 @@ const total = <A extends Amount>(rows: ReadonlyArray<A>, key: (row: A) => string
   return [...sums.values()]
 }
 
+const amount = ({ up, down, weighted }: Amount): Amount => ({ up, down, weighted })
+
+/** What was added for each owner, as it is to be written. */
+export const settleOwners = (
+  perOwner: ReadonlyArray<Amount & { readonly ownerId: string }>,
+  owners: Facts["owners"],
+  to: Instant,
+  grain: number
+) => {
+  const factsOf = (row: { readonly ownerId: string }) => owners.get(row.ownerId)!
+  return {
+    ownerPieces: perOwner.map((row) => ({
+      ownerId: row.ownerId,
+      at: Window.piece(to, grain, factsOf(row).cuts),
+      ...amount(row)
+    })),
+    ownerCurrent: perOwner
+      .filter((row) => Window.holds(factsOf(row).bucket.window, to))
+      .map((row) => ({ ownerId: row.ownerId, windowStart: factsOf(row).bucket.window.start, ...amount(row) })),
+    stale: perOwner.map((row) => factsOf(row).bucket).filter((bucket) => Quota.isStale(bucket, to))
+  }
+}
+
+/** The most bytes that a link of this speed (bit/s) is believed to carry both ways in an interval. */
+export const mostBytes = (linkSpeed: bigint | null, from: Instant, to: Instant): bigint =>
+  ((linkSpeed ?? fastestLink) * 2n * BigInt(Math.max(1, Math.ceil((to - from) / 1000)))) / 8n
+
+/** The buckets whose window of now a settlement adds to. */
+export const addedTo = ({
+  current,
+  ownerCurrent
+}: Pick<Settlement, "current" | "ownerCurrent">): ReadonlyArray<Pick<Bucket, "kind" | "id">> => [
+  ...current.map(({ subscriptionId }) => ({ kind: "subscription" as const, id: subscriptionId })),
+  ...ownerCurrent.map(({ ownerId }) => ({ kind: "owner" as const, id: ownerId }))
+]
+
 /** Settles a batch: what to write for it, given what is known. */
 export const settle = (settling: Settling): Settlement => {
   const { to, facts, grain } = settling
@@ -182,9 +217,8 @@ export const settle = (settling: Settling): Settlement => {
   const perSubscription = total(perInbound, (row) => row.subscriptionId)
   const owned = perInbound.flatMap((row) => (row.ownerId === null ? [] : [{ ...row, ownerId: row.ownerId }]))
   const perOwner = total(owned, (row) => row.ownerId)
-  const amount = ({ up, down, weighted }: Amount): Amount => ({ up, down, weighted })
+  const owners = settleOwners(perOwner, facts.owners, to, grain)
   const bucketOf = (row: { readonly subscriptionId: string }) => facts.subscriptions.get(row.subscriptionId)!
-  const ownerOf = (row: { readonly ownerId: string }) => facts.owners.get(row.ownerId)!
   return {
     rows: perInbound,
     quarantined,
@@ -194,20 +228,14 @@ export const settle = (settling: Settling): Settlement => {
       at: Window.piece(to, grain, bucketOf(row).cuts),
       ...amount(row)
     })),
-    ownerPieces: perOwner.map((row) => ({
-      ownerId: row.ownerId,
-      at: Window.piece(to, grain, ownerOf(row).cuts),
-      ...amount(row)
-    })),
+    ownerPieces: owners.ownerPieces,
     current: perSubscription
       .filter((row) => Window.holds(bucketOf(row).bucket.window, to))
       .map((row) => ({ subscriptionId: row.subscriptionId, ...amount(row) })),
-    ownerCurrent: perOwner
-      .filter((row) => Window.holds(ownerOf(row).bucket.window, to))
-      .map((row) => ({ ownerId: row.ownerId, windowStart: ownerOf(row).bucket.window.start, ...amount(row) })),
+    ownerCurrent: owners.ownerCurrent,
     stale: [
-      ...perSubscription.map((row) => bucketOf(row).bucket),
-      ...perOwner.map((row) => ownerOf(row).bucket)
-    ].filter((bucket) => Quota.isStale(bucket, to))
+      ...perSubscription.map((row) => bucketOf(row).bucket).filter((bucket) => Quota.isStale(bucket, to)),
+      ...owners.stale
+    ]
   }
 }

@@ -4,8 +4,11 @@
  * the stores see to it that nothing happens twice. A round that fails is logged and tried again at its next turn.
  */
 import {
+  Actor,
+  type Audit,
   AuditTrail,
   type BucketStore,
+  Fold,
   Idempotency,
   IdempotencyStore,
   Instant,
@@ -73,6 +76,26 @@ export const windows: Layer.Layer<
   BucketStore.BucketStore | NodeStateStore.NodeStateStore | Transaction.Transaction
 > = Layer.effectDiscard(Effect.forkScoped(every("turning windows", "1 second", Ledger.turnDue)))
 
+/** Weighs every bucket at start and once a day; what a restore or a hand left wrong is mended. */
+export const mending = Layer.effectDiscard(
+  Effect.flatMap(
+    Effect.context<BucketStore.BucketStore | NodeStateStore.NodeStateStore | Transaction.Transaction | Audit.Needs>(),
+    (context) =>
+      Effect.forkScoped(
+        every(
+          "weighing every bucket",
+          "1 day",
+          Ledger.mend.pipe(Effect.provideService(Actor.Actor, Actor.system), Effect.provide(context))
+        )
+      )
+  )
+)
+
+/** Folds raw rows into pieces and spans of use, where that is due. */
+export const folds: Layer.Layer<never, never, UsageStore.UsageStore> = Layer.effectDiscard(
+  Effect.forkScoped(every("folding reports", "10 seconds", Fold.due))
+)
+
 /** Fills the pool of spares at start and when it is due. */
 export const spares = Layer.effectDiscard(
   Effect.flatMap(Spares.Spares, ({ refillDue }) =>
@@ -126,7 +149,7 @@ export const answers = Layer.effectDiscard(
 )
 
 /** What one replica does for all. */
-const once = Layer.mergeAll(prompt, windows, spares, retention, seals, sessions, answers)
+const once = Layer.mergeAll(prompt, windows, mending, folds, spares, retention, seals, sessions, answers)
 
 /** All of them: what one replica does for all runs where the lease is held, and moves with it. */
 export const layer: Layer.Layer<

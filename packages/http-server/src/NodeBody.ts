@@ -62,11 +62,19 @@ const text = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerR
   return plain.toString("utf8")
 })
 
-/** Reads bodies of one shape; what fails is the problem to answer. */
-export const reader = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) => {
+/**
+ * Reads bodies of one shape; what fails is the problem to answer. `plainly` may read what it knows as the schema would, and
+ * leaves the rest to that.
+ */
+export const reader = <S extends Schema.ConstraintDecoder<unknown>>(
+  schema: S,
+  plainly: (json: unknown) => S["Type"] | undefined = () => undefined
+) => {
   const decode = Schema.decodeUnknownEffect(schema)
   return Effect.fn("NodeBody.read")(function* (request: HttpServerRequest.HttpServerRequest) {
     const json = yield* Answer.json(yield* text(request))
+    const plain = plainly(json)
+    if (plain !== undefined) return plain
     return yield* Effect.mapError(decode(json), ({ issue }) => Answer.malformed(issue))
   })
 }

@@ -114,7 +114,9 @@ const run = async (report: Report.Report, place: Main.Place) => {
         "SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM vpnmgr.traffic_report"
       )
       const [pieces] = await arena.database.query(
-        "SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM vpnmgr.usage_piece"
+        `SELECT coalesce(sum(bytes_up + bytes_down), 0) FROM (SELECT bytes_up, bytes_down FROM vpnmgr.usage_piece
+          UNION ALL SELECT r.bytes_up, r.bytes_down FROM vpnmgr.traffic_report r
+            JOIN vpnmgr.report_batch b ON b.batch = r.batch WHERE b.is_pending) p`
       )
       const [odd] = await arena.database.query("SELECT count(*) FROM vpnmgr.quarantine")
       Expect.same("raw reports against usage", raw, pieces)

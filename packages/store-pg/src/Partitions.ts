@@ -4,7 +4,7 @@
  */
 import type { Instant } from "@vpnmgr/core"
 import { Effect } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { at } from "./Column.ts"
 
 const day = 86_400_000
@@ -21,8 +21,14 @@ const startOf = (name: string): Instant.Instant =>
 /** The start of an instant's day, UTC. */
 export const dayOf = (instant: Instant.Instant): Instant.Instant => Math.floor(instant / day) * day
 
-/** Makes the keeper of partitions over a client. Each of its verbs runs in a transaction. */
-export const make = (sql: SqlClient.SqlClient) => {
+/**
+ * Makes the keeper of partitions over a client. Each of its verbs runs in a transaction. `fold` folds the batches that
+ * fulfil a condition (`UsageFold`): no raw row goes before that.
+ */
+export const make = (
+  sql: SqlClient.SqlClient,
+  fold: (condition: Statement.Fragment) => Effect.Effect<void, SqlError.SqlError>
+) => {
   const existing = Effect.map(
     sql<{ readonly name: string }>`SELECT c.relname AS name FROM pg_inherits p JOIN pg_class c ON c.oid = p.inhrelid
       WHERE p.inhparent = 'traffic_report'::regclass AND c.relname ~ '^traffic_report_[0-9]{8}$'`,
@@ -65,8 +71,16 @@ export const make = (sql: SqlClient.SqlClient) => {
         Effect.gen(function* () {
           yield* alone
           const old = (yield* existing).filter((name) => startOf(name) + day <= before)
+          const isOld = sql`received_at < ${at(sql, dayOf(before))}`
+          yield* Effect.forEach(
+            [...old, "traffic_report_default"],
+            (name) => sql`LOCK TABLE ${sql(name)} IN ACCESS EXCLUSIVE MODE`,
+            { discard: true }
+          )
+          yield* fold(isOld)
           yield* Effect.forEach(old, (name) => sql`DROP TABLE ${sql(name)}`, { discard: true })
-          yield* sql`DELETE FROM traffic_report_default WHERE received_at < ${at(sql, dayOf(before))}`
+          yield* sql`DELETE FROM traffic_report_default WHERE ${isOld}`
+          yield* sql`DELETE FROM report_batch WHERE ${isOld}`
         })
       )
   }

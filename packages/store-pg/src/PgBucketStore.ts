@@ -2,36 +2,50 @@
 import type { Instant, Quota } from "@vpnmgr/core"
 import { BucketStore } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
-import type { SqlError } from "effect/sql"
 import { SqlClient } from "effect/sql"
+import type { Statement } from "effect/sql"
 import type { BucketRow } from "./Column.ts"
 import { at, bucketColumns, bucketOf, list, ownBucketColumns } from "./Column.ts"
 import { stored, written } from "./Failure.ts"
+import * as Pending from "./Pending.ts"
 import * as PgTransaction from "./PgTransaction.ts"
+import * as Placing from "./Placing.ts"
 
 type Key = BucketStore.BucketKey
 
 type Used = ReadonlyArray<{ readonly id: string; readonly used: string }>
+
+/**
+ * The global order of locks on buckets `b`: subscriptions' before owners', the former by the credential's number, which
+ * is how a report finds them (decision 28), then by id.
+ */
+const lockOrder = "b.kind DESC, b.credential, b.id"
+
+const byKey = (buckets: ReadonlyArray<Quota.Bucket>) =>
+  [...buckets].sort((a, b) => (a.kind === b.kind ? (a.id < b.id ? -1 : 1) : a.kind === "subscription" ? -1 : 1))
 
 export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlClient> = Layer.effect(
   BucketStore.BucketStore,
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const atomic = PgTransaction.make(sql)
+    const pending = Pending.make(sql)
 
     const keysOf = (keys: ReadonlyArray<Key>) =>
       sql`unnest(${keys.map((key) => key.id)}::uuid[], ${keys.map((key) => key.kind)}::text[])`
 
-    const select = (columns: string, keys: ReadonlyArray<Key>, lock: string) =>
+    const select = (columns: string, keys: ReadonlyArray<Key>, order: string) =>
       sql<BucketRow>`SELECT ${sql.literal(columns)} FROM bucket b
-        WHERE (b.id, b.kind) IN (SELECT * FROM ${keysOf(keys)}) ORDER BY b.kind DESC, b.id ${sql.literal(lock)}`
+        WHERE (b.id, b.kind) IN (SELECT * FROM ${keysOf(keys)}) ORDER BY ${sql.literal(order)}`
 
     const insert = Effect.fn("PgBucketStore.insert")(function* (bucket: Quota.Bucket) {
       const rows = yield* stored(sql<{ readonly ref: number }>`
-        INSERT INTO bucket (id, kind, max_traffic, period, anchor, cut, window_start, window_end, exhausted_until)
-        VALUES (${bucket.id}, ${bucket.kind}, ${bucket.maxTraffic}, ${bucket.period}, ${at(sql, bucket.anchor)},
+        INSERT INTO bucket (id, kind, max_traffic, period, anchor, cut, window_start, window_end, exhausted_until,
+          credential, owner_id, owner_since, inbounds)
+        SELECT n.*, p.credential, p.owner_id, p.owner_since, p.inbounds FROM (VALUES (${bucket.id}::uuid, ${bucket.kind}::text, ${bucket.maxTraffic}::bigint, ${bucket.period}::text, ${at(sql, bucket.anchor)},
           ${at(sql, bucket.cut)}, ${at(sql, bucket.window.start)}, ${at(sql, bucket.window.end)},
-          ${at(sql, bucket.exhaustedUntil)})
+          ${at(sql, bucket.exhaustedUntil)})) n (id, kind)
+        LEFT JOIN ${Placing.placesOf(sql, [bucket.id])} p ON p.id = n.id AND n.kind = 'subscription'
         RETURNING ref`)
       return rows[0]!.ref
     })
@@ -39,12 +53,12 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
     const read = (keys: ReadonlyArray<Key>) =>
       keys.length === 0
         ? Effect.succeed([])
-        : Effect.map(stored(select(bucketColumns, keys, "")), (rows) => rows.map(bucketOf))
+        : Effect.map(stored(select(bucketColumns, keys, "b.kind DESC, b.id")), (rows) => rows.map(bucketOf))
 
     /** What an owner used is summed by a statement of its own, which sees what was waited for. */
     const lock = Effect.fn("PgBucketStore.lock")(function* (keys: ReadonlyArray<Key>) {
       if (keys.length === 0) return []
-      const locked = (yield* stored(select(ownBucketColumns, keys, "FOR UPDATE"))).map(bucketOf)
+      const locked = byKey((yield* stored(select(ownBucketColumns, keys, `${lockOrder} FOR UPDATE`))).map(bucketOf))
       const summed = yield* read(locked.filter((bucket) => bucket.kind === "owner"))
       const owners = new Map(summed.map((bucket) => [bucket.id, bucket]))
       return locked.map((bucket) => (bucket.kind === "owner" ? owners.get(bucket.id)! : bucket))
@@ -70,15 +84,24 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
         ${buckets.map((bucket) => bucket.id)}::uuid[], ${list(buckets.map((bucket) => bucket.window.start))}::text::float8[],
         ${list(buckets.map((bucket) => bucket.window.end))}::text::float8[]) AS given (id, starts, ends))`
 
-    const recountOwn = (buckets: ReadonlyArray<Quota.Bucket>): Effect.Effect<Used, SqlError.SqlError> =>
-      sql`WITH counted AS (
-          SELECT w.id, coalesce(sum(p.weighted), 0) AS used, coalesce(sum(p.bytes_up), 0) AS bytes_up,
-            coalesce(sum(p.bytes_down), 0) AS bytes_down
-          FROM ${windowsOf(buckets)} w
-          LEFT JOIN usage_piece p ON p.subscription_id = w.id AND p.at >= w.starts AND p.at < w.ends
-          GROUP BY w.id)
+    const waitingOf = (buckets: ReadonlyArray<Quota.Bucket>, { from, piece }: Pending.Rows) => sql`UNION ALL
+          SELECT w.id, p.weighted, p.bytes_up, p.bytes_down FROM ${windowsOf(buckets)} w
+          JOIN (SELECT r.subscription_id, ${piece} AS at, r.weighted, r.bytes_up, r.bytes_down FROM ${from}
+            WHERE r.subscription_id = ANY(${buckets.map((bucket) => bucket.id)}::uuid[])) p
+            ON p.subscription_id = w.id AND p.at >= w.starts AND p.at < w.ends`
+
+    const recountOwn = Effect.fnUntraced(function* (buckets: ReadonlyArray<Quota.Bucket>) {
+      const waiting = yield* pending.rows(Math.min(...buckets.map(({ window }) => window.start)))
+      return yield* sql<Used[number]>`WITH counted AS (
+          SELECT id, coalesce(sum(weighted), 0) AS used, coalesce(sum(bytes_up), 0) AS bytes_up,
+            coalesce(sum(bytes_down), 0) AS bytes_down FROM (
+            SELECT w.id, p.weighted, p.bytes_up, p.bytes_down FROM ${windowsOf(buckets)} w
+            LEFT JOIN usage_piece p ON p.subscription_id = w.id AND p.at >= w.starts AND p.at < w.ends
+            ${waiting === null ? sql`` : waitingOf(buckets, waiting)}) pieces
+          GROUP BY id)
         UPDATE bucket b SET used = c.used, bytes_up = c.bytes_up, bytes_down = c.bytes_down
         FROM counted c WHERE b.id = c.id AND b.kind = 'subscription' RETURNING b.id, b.used`
+    })
 
     /** An owner's counters are one row per node; those of other windows are of no more use. */
     const recountOwners = Effect.fnUntraced(function* (buckets: ReadonlyArray<Quota.Bucket>) {
@@ -112,7 +135,7 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
       (flips: ReadonlyArray<Key & { readonly exhaustedUntil: Instant.Instant | null }>) =>
         written(sql`WITH ordered AS (
             SELECT b.id, b.kind FROM bucket b WHERE (b.id, b.kind) IN (SELECT * FROM ${keysOf(flips)})
-            ORDER BY b.kind DESC, b.id FOR NO KEY UPDATE)
+            ORDER BY ${sql.literal(lockOrder)} FOR NO KEY UPDATE)
           UPDATE bucket b SET exhausted_until = to_timestamp(new.until / 1000)
           FROM ordered o JOIN unnest(
             ${flips.map((flip) => flip.id)}::uuid[], ${flips.map((flip) => flip.kind)}::text[],
@@ -120,6 +143,22 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
             ON new.id = o.id AND new.kind = o.kind
           WHERE b.id = o.id AND b.kind = o.kind`)
     )
+
+    const isAmong = (kind: Quota.BucketKind, keys: ReadonlyArray<Key>) =>
+      sql`b.id = ANY(${keys.flatMap((key) => (key.kind === kind ? [key.id] : []))}::uuid[])`
+
+    /** `Quota.weigh` in SQL: what was used has reached the limit when it is more than all but the limit's last byte. */
+    const misjudged = (limit: number, own: Statement.Fragment, owners: Statement.Fragment) =>
+      stored(sql<Key>`SELECT kind, id FROM (
+          SELECT b.kind, b.id, CASE WHEN b.used > (b.max_traffic - 1)::numeric * 1000
+            THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END AS until, b.exhausted_until
+          FROM bucket b WHERE b.kind = 'subscription' AND ${own} AND (b.max_traffic IS NOT NULL OR b.exhausted_until IS NOT NULL)
+          UNION ALL
+          SELECT o.kind, o.id, CASE WHEN o.used > (o."maxTraffic" - 1)::numeric * 1000
+            THEN CASE WHEN o."maxTraffic" > 0 THEN o.window_end ELSE 'infinity' END END, o.exhausted_until
+          FROM (SELECT ${sql.literal(bucketColumns)}, b.window_end, b.exhausted_until FROM bucket b
+            WHERE b.kind = 'owner' AND ${owners}) o) w
+        WHERE until IS DISTINCT FROM exhausted_until ORDER BY kind DESC, id LIMIT ${BigInt(limit)}::bigint`)
 
     return BucketStore.BucketStore.of({
       insert,
@@ -131,6 +170,10 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
         written(sql`INSERT INTO bucket_cut (bucket_id, kind, at) VALUES (${key.id}, ${key.kind}, ${at(sql, instant)})
           ON CONFLICT DO NOTHING`),
       flip: (flips) => (flips.length === 0 ? Effect.void : flip(flips)),
+      misjudged: (limit, among) =>
+        among === undefined
+          ? misjudged(limit, sql`true`, sql`true`)
+          : misjudged(limit, isAmong("subscription", among), isAmong("owner", among)),
       due: (now, limit) =>
         stored(sql<Key>`SELECT kind, id FROM bucket WHERE window_end < 'infinity' AND window_end < ${at(sql, now)}
           ORDER BY window_end LIMIT ${BigInt(limit)}::bigint`)

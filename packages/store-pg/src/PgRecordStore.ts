@@ -4,8 +4,9 @@ import { Id, RecordStore } from "@vpnmgr/core"
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Statement } from "effect/sql"
-import { at, millis } from "./Column.ts"
+import { millis } from "./Column.ts"
 import { stored } from "./Failure.ts"
+import * as RawRows from "./RawRows.ts"
 
 interface AccessRow extends Omit<AccessLog.AccessRecord, "bytesUp" | "bytesDown"> {
   readonly bytesUp: string
@@ -75,17 +76,10 @@ export const layer: Layer.Layer<RecordStore.RecordStore, never, SqlClient.SqlCli
       ...equals("owner_id", ownerId)
     ]
 
-    const trafficReports = Effect.fn("PgRecordStore.trafficReports")((
-      filter: RecordStore.RecordFilter,
-      asked: AuditLog.Page
-    ) => {
-      /** Nothing is received before its interval's end, so days before `from` need not be looked at. */
-      const received = filter.from === undefined ? [] : [sql`received_at >= ${at(sql, filter.from)}`]
-      return stored(sql<RecordStore.TrafficRecord>`SELECT id, subscription_id AS "subscriptionId",
-            inbound_id AS "inboundId", node_id AS "nodeId", bytes_up AS "bytesUp", bytes_down AS "bytesDown",
-            ${sql.literal(millis("from_at"))} AS "from", ${sql.literal(millis("to_at"))} AS timestamp
-          FROM traffic_report ${page(filter, [...places(filter), ...received], asked)}`)
-    })
+    const rawRows = RawRows.make(sql)
+    const trafficReports = Effect.fn("PgRecordStore.trafficReports")(
+      (filter: RecordStore.RecordFilter, asked: AuditLog.Page) => stored(rawRows(filter, asked))
+    )
 
     const accessLog = Effect.fn("PgRecordStore.accessLog")(function* (
       { authTokenId, ...filter }: RecordStore.AccessFilter,

@@ -8,6 +8,7 @@ import * as ConfigLookUp from "./ConfigLookUp.ts"
 import { stored, written } from "./Failure.ts"
 import * as Grams from "./Grams.ts"
 import * as PgTransaction from "./PgTransaction.ts"
+import * as Placing from "./Placing.ts"
 import * as SubscriptionLink from "./SubscriptionLink.ts"
 import * as SubscriptionPage from "./SubscriptionPage.ts"
 
@@ -30,6 +31,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
       const pageOf = SubscriptionPage.make(sql)
       const frequencies = yield* Grams.make(sql)
       const atomic = PgTransaction.make(sql)
+      const copyPlace = Placing.make(sql)
 
       const insert = Effect.fn("PgSubscriptionStore.insert")(function* (subscription: Subscription.Subscription) {
         const link = yield* links.seal(subscription)
@@ -62,6 +64,7 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
             updated_at = ${at(sql, subscription.updatedAt)}, title_key = ${SubscriptionList.titleKey(subscription)},
             search_key = ${SubscriptionList.searchKey(subscription)}
           WHERE id = ${subscription.id} AND deleted_at IS NULL`)
+        yield* copyPlace([subscription.id])
       })
 
       const unlink = (id: string, kept: ReadonlyArray<string>, instant: Instant.Instant) =>
@@ -70,14 +73,18 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
 
       const setInbounds = Effect.fn("PgSubscriptionStore.setInbounds")(
         (id: string, inboundIds: ReadonlyArray<string>, instant: Instant.Instant) =>
-          Effect.andThen(
-            unlink(id, inboundIds, instant),
-            written(sql`INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
+          Effect.all(
+            [
+              unlink(id, inboundIds, instant),
+              written(sql`INSERT INTO subscription_inbound (subscription_id, inbound_id, linked_at)
               SELECT DISTINCT s.id, l.inbound_id, ${at(sql, instant)}
               FROM subscription s, unnest(${inboundIds}::uuid[]) AS l (inbound_id)
               WHERE s.id = ${id} AND s.deleted_at IS NULL
               ON CONFLICT (subscription_id, inbound_id) DO UPDATE
-                SET unlinked_at = NULL, linked_at = EXCLUDED.linked_at WHERE subscription_inbound.unlinked_at IS NOT NULL`)
+                SET unlinked_at = NULL, linked_at = EXCLUDED.linked_at WHERE subscription_inbound.unlinked_at IS NOT NULL`),
+              copyPlace([id])
+            ],
+            { discard: true }
           )
       )
 
@@ -97,7 +104,10 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
               WHERE subscription_inbound.unlinked_at IS NOT NULL
             RETURNING subscription_id)
           UPDATE subscription SET updated_at = greatest(updated_at + interval '1 millisecond', ${at(sql, instant)})
-          WHERE id IN (SELECT subscription_id FROM unlinked UNION ALL SELECT subscription_id FROM linked)`)
+          WHERE id IN (SELECT subscription_id FROM unlinked UNION ALL SELECT subscription_id FROM linked)`).pipe(
+          Effect.andThen(copyPlace(link)),
+          atomic
+        )
       )
 
       const inboundsOf = (nodeId: string) =>
@@ -150,9 +160,14 @@ export const layer: Layer.Layer<SubscriptionStore.SubscriptionStore, never, SqlC
           ),
         setInbounds: (id, inboundIds, instant) => atomic(setInbounds(id, inboundIds, instant)),
         recordOwner: (id, ownerId, since) =>
-          written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)
+          atomic(
+            Effect.andThen(
+              written(sql`INSERT INTO subscription_owner (subscription_id, since, owner_id)
             VALUES (${id}, ${at(sql, since)}, ${ownerId})
             ON CONFLICT (subscription_id, since) DO UPDATE SET owner_id = EXCLUDED.owner_id`),
+              copyPlace([id])
+            )
+          ),
         delete: (id, instant) =>
           atomic(
             Effect.andThen(

@@ -7,7 +7,10 @@ import { at, bucketColumns, bucketOf, millis } from "./Column.ts"
 import { refuse, type StartRefused, stored, written } from "./Failure.ts"
 import * as Partitions from "./Partitions.ts"
 import * as PgTransaction from "./PgTransaction.ts"
+import * as Pending from "./Pending.ts"
+import { make as makeCount } from "./UsageCount.ts"
 import { make as makeFacts } from "./UsageFacts.ts"
+import { make as makeFold } from "./UsageFold.ts"
 import { make as makeRecord } from "./UsageRecord.ts"
 import { make as makeSums } from "./UsageSums.ts"
 
@@ -30,7 +33,11 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const atomic = PgTransaction.make(sql)
-    const partitions = Partitions.make(sql)
+    const pending = Pending.make(sql)
+    const fold = makeFold(sql)
+    const partitions = Partitions.make(sql, fold.all)
+    const facts = makeFacts(sql)
+    const record = makeRecord(sql)
     const scope = yield* Effect.scope
     let madeUntil = Partitions.dayOf(yield* Instant.now) + Partitions.daysAhead * day
     yield* Effect.mapError(partitions.makeAhead(madeUntil - Partitions.daysAhead * day), refuse)
@@ -109,10 +116,10 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
     })
 
     const pieces: Service["pieces"] = Effect.fn("PgUsageStore.pieces")(function* (subscriptionId, from, to, limit) {
-      const rows = yield* stored(sql<PieceRow>`SELECT inbound_id AS "inboundId", ${sql.literal(millis("at"))} AS at,
-            bytes_up AS up, bytes_down AS down, weighted
-          FROM usage_piece WHERE subscription_id = ${subscriptionId} AND at >= ${at(sql, from)} AND at < ${at(sql, to)}
-          ORDER BY usage_piece.at, inbound_id LIMIT ${limit === undefined ? null : BigInt(limit)}::bigint`)
+      const found = yield* stored(pending.pieces(subscriptionId, from, to))
+      const rows = yield* stored(sql<PieceRow>`SELECT inbound_id AS "inboundId", ${sql.literal(millis("p.at"))} AS at,
+            sum(bytes_up) AS up, sum(bytes_down) AS down, sum(weighted) AS weighted
+          FROM ${found} p GROUP BY p.at, inbound_id ORDER BY p.at, inbound_id LIMIT ${limit === undefined ? null : BigInt(limit)}::bigint`)
       return rows.map((row) => ({
         ...row,
         up: BigInt(row.up),
@@ -120,6 +127,21 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
         weighted: BigInt(row.weighted)
       }))
     })
+
+    const waiting = Effect.map(
+      stored(sql<{
+        readonly rows: bigint
+        readonly since: number | null
+      }>`SELECT coalesce(sum(row_count), 0)::bigint AS rows,
+        ${sql.literal(millis("min(received_at)"))} AS since FROM report_batch WHERE is_pending`),
+      ([row]) => (row?.since == null ? null : { rows: Number(row.rows), since: row.since })
+    )
+
+    /** What the index by place does not cover yet is read from end to end; there may be nobody else to see to it. */
+    const summarize = stored(
+      sql`SELECT brin_summarize_new_values(c.oid) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'traffic_report_place_idx'::regclass`
+    )
 
     /** A silent spool's keys go but the newest, and not what they tell: all it sent before lies below its floor. */
     const forget = (before: Instant.Instant) =>
@@ -138,11 +160,14 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
     return UsageStore.UsageStore.of({
       admit: (key) => atomic(admit(key)),
       setAside,
-      facts: makeFacts(sql),
-      record: makeRecord(sql),
+      count: makeCount(sql, facts, record),
+      facts: facts.facts,
+      record: record.record,
       touched,
       pieces,
       sums: makeSums(sql),
+      fold: Effect.tap(atomic(fold.some), (rows) => (rows === 0 ? Effect.void : summarize)),
+      waiting,
       retain: (before) =>
         Effect.gen(function* () {
           yield* stored(partitions.drop(before))

@@ -2,7 +2,7 @@
 import type { Instant, Quota, TrafficReport, Transaction } from "@vpnmgr/core"
 import { Usage } from "@vpnmgr/core"
 import { Effect } from "effect"
-import type { SqlClient } from "effect/sql"
+import type { SqlClient, Statement } from "effect/sql"
 import type { BucketRow } from "./Column.ts"
 import { bucketOf, millis, ownBucketColumns } from "./Column.ts"
 import { stored } from "./Failure.ts"
@@ -28,12 +28,12 @@ const group = <A, B>(rows: ReadonlyArray<A>, key: (row: A) => string, value: (ro
   return groups
 }
 
-/** Makes the reader over a client: nine statements, whatever the batch's size. */
+/** Makes the readers over a client: as many statements whatever the batch's size. */
 export const make = (sql: SqlClient.SqlClient) => {
   const buckets = (kind: Quota.BucketKind, ids: ReadonlyArray<string>, lock: string) =>
     Effect.map(
       sql<BucketRow>`SELECT ${sql.literal(ownBucketColumns)} FROM bucket b
-        WHERE b.id = ANY(${ids}::uuid[]) AND b.kind = ${kind} ORDER BY b.id ${sql.literal(lock)}`,
+        WHERE b.id = ANY(${ids}::uuid[]) AND b.kind = ${kind} ORDER BY b.credential, b.id ${sql.literal(lock)}`,
       (rows) => rows.map(bucketOf)
     )
 
@@ -91,7 +91,31 @@ export const make = (sql: SqlClient.SqlClient) => {
     return new Map(rows.map(({ ref, ...row }) => [ref, { ...row, multipliers: multipliers.get(row.id) ?? [] }]))
   })
 
-  return Effect.fn("PgUsageStore.facts")(function* (
+  /** Owners' buckets, held against change, with their resets. */
+  const ownerFacts = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
+    const held = yield* buckets("owner", ids, "FOR KEY SHARE")
+    const cutsOf = yield* cuts("owner", ids)
+    return new Map(held.map((bucket) => [bucket.id, { bucket, cuts: cutsOf.get(bucket.id) ?? [] }]))
+  })
+
+  const linkSpeedOf = (nodeId: string, besides: Statement.Fragment) =>
+    Effect.map(
+      sql<{ readonly linkSpeed: bigint | null }>`SELECT max(link_speed) AS "linkSpeed", ${besides} FROM node
+        WHERE id = ${nodeId}`,
+      ([node]) => node?.linkSpeed ?? null
+    )
+
+  /** What is known before any counter is looked at; what is selected besides has its effect after that. */
+  const ground = Effect.fnUntraced(function* (
+    nodeId: string,
+    entries: ReadonlyArray<TrafficReport.Entry>,
+    besides: Statement.Fragment
+  ) {
+    const found = yield* inbounds(refsOf(entries.map((entry) => entry.inbound)))
+    return { inbounds: found, linkSpeed: yield* linkSpeedOf(nodeId, besides) }
+  })
+
+  const facts = Effect.fn("PgUsageStore.facts")(function* (
     nodeId: string,
     batch: TrafficReport.Batch,
     to: Instant.Instant
@@ -106,14 +130,10 @@ export const make = (sql: SqlClient.SqlClient) => {
         const ids = own.map((bucket) => bucket.id)
         const [owned, linked, ownCuts] = yield* Effect.all([owners(ids), links(ids), cuts("subscription", ids)])
         const ownerIds = new Set(ids.flatMap((id) => Usage.historyAt(owned.get(id) ?? [], to) ?? []))
-        const ownerBuckets = yield* buckets("owner", [...ownerIds], "FOR KEY SHARE")
-        const ownerCuts = yield* cuts("owner", [...ownerIds])
-        const inboundFacts = yield* inbounds(refsOf(batch.entries.map((entry) => entry.inbound)))
-        const [node] = yield* sql<{ readonly linkSpeed: bigint | null }>`SELECT link_speed AS "linkSpeed" FROM node
-          WHERE id = ${nodeId}`
         return {
-          linkSpeed: node?.linkSpeed ?? null,
-          inbounds: inboundFacts,
+          owners: yield* ownerFacts([...ownerIds]),
+          inbounds: yield* inbounds(refsOf(batch.entries.map((entry) => entry.inbound))),
+          linkSpeed: yield* linkSpeedOf(nodeId, sql`NULL`),
           credentials: new Map(known.map((row) => [row.ref, row.subscriptionId])),
           subscriptions: new Map(
             own.map((bucket) => [
@@ -126,10 +146,11 @@ export const make = (sql: SqlClient.SqlClient) => {
                 cuts: ownCuts.get(bucket.id) ?? []
               }
             ])
-          ),
-          owners: new Map(ownerBuckets.map((bucket) => [bucket.id, { bucket, cuts: ownerCuts.get(bucket.id) ?? [] }]))
+          )
         }
       })
     )
   })
+
+  return { facts, ground, owners: ownerFacts }
 }

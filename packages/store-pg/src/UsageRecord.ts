@@ -1,15 +1,23 @@
 /** Writes a settlement: one statement for each table it touches, rows in the order of their keys. */
 import type { Instant, Transaction, Usage, UsageStore } from "@vpnmgr/core"
-import { AccessLog, Id } from "@vpnmgr/core"
+import { Id } from "@vpnmgr/core"
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { at, list } from "./Column.ts"
 import { written } from "./Failure.ts"
+import * as RawId from "./RawId.ts"
 
 const largestInt8 = 2n ** 63n - 1n
 
-/** A raw row's bytes; sums are kept exactly elsewhere, so nothing that was counted is refused here. */
-const int8 = (value: bigint): bigint => (value > largestInt8 ? largestInt8 : value)
+/** A row as several whose bytes a column holds: sums are made of raw rows, so none may say less than was counted. */
+const parts = (row: Usage.ReportRow): ReadonlyArray<Usage.ReportRow> => {
+  const first = { up: smaller(row.up), down: smaller(row.down) }
+  const rest = { ...row, up: row.up - first.up, down: row.down - first.down }
+  if (rest.up + rest.down === 0n) return [row]
+  return [{ ...row, ...first }, ...parts({ ...rest, weighted: 0n })]
+}
+
+const smaller = (value: bigint): bigint => (value > largestInt8 ? largestInt8 : value)
 
 /** Ids of rows of one batch, ordered by time, then by the entry's place. */
 const idsOf = (count: number, instant: Instant.Instant): ReadonlyArray<string> => {
@@ -27,25 +35,31 @@ export const make = (sql: SqlClient.SqlClient) => {
   const sums = (rows: Amounts) => sql`${list(rows.map((row) => row.up))}::text::numeric[],
     ${list(rows.map((row) => row.down))}::text::numeric[], ${list(rows.map((row) => row.weighted))}::text::numeric[]`
 
-  const reports = ({ key, from, to, shift, settlement: { rows } }: UsageStore.Recording) => sql`
-    INSERT INTO traffic_report (id, received_at, node_id, subscription_id, inbound_id, owner_id, from_at, to_at, shift,
+  /** Raw rows, and the batch they are found by. They wait there for `fold`. */
+  const reports = ({ key, from, to, shift, settlement: { pieces, rows } }: UsageStore.Recording) => {
+    const kept = rows.flatMap(parts)
+    const ids = RawId.make(to)
+    const piece = Math.min(...pieces.map((each) => each.at))
+    const distinct = (values: ReadonlyArray<string | null>) => list([...new Set(values.filter((id) => id !== null))])
+    return sql`
+    WITH batch AS (
+      INSERT INTO report_batch (node_id, token_id, received_at, from_at, to_at, piece_at, shift, first_id, last_id,
+        row_count, inbound_ids, owner_ids)
+      VALUES (${key.nodeId}::uuid, ${key.tokenId}::uuid, ${at(sql, key.receivedAt)}, ${at(sql, from)}, ${at(sql, to)},
+        ${at(sql, piece)}, ${BigInt(Math.round(shift))}::bigint, ${ids.at(1)}::uuid, ${ids.at(kept.length)}::uuid,
+        ${kept.length}::int, ${distinct(kept.map((row) => row.inboundId))}::text::uuid[],
+        ${distinct(kept.map((row) => row.ownerId))}::text::uuid[])
+      RETURNING batch)
+    INSERT INTO traffic_report (id, batch, received_at, node_id, subscription_id, inbound_id, owner_id, from_at, to_at,
       bytes_up, bytes_down, weighted)
-    SELECT id, ${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, subscription_id, inbound_id, owner_id,
-      ${at(sql, from)}, ${at(sql, to)}, ${BigInt(Math.round(shift))}::bigint, up, down, weighted
-    FROM unnest(${idsOf(rows.length, to)}::uuid[], ${rows.map((row) => row.subscriptionId)}::uuid[],
-      ${rows.map((row) => row.inboundId)}::uuid[], ${list(rows.map((row) => row.ownerId))}::text::uuid[],
-      ${rows.map((row) => int8(row.up))}::bigint[], ${rows.map((row) => int8(row.down))}::bigint[],
-      ${list(rows.map((row) => row.weighted))}::text::numeric[]
-    ) AS new (id, subscription_id, inbound_id, owner_id, up, down, weighted)`
-
-  const pieces = (rows: Usage.Settlement["pieces"]) => sql`
-    INSERT INTO usage_piece AS p (subscription_id, at, inbound_id, bytes_up, bytes_down, weighted)
-    SELECT subscription_id, to_timestamp(at / 1000) AS at, inbound_id, up, down, weighted
-    FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
-      ${list(rows.map((row) => row.at))}::text::float8[], ${sums(rows)}) AS new (subscription_id, inbound_id, at, up, down, weighted)
-    ORDER BY subscription_id, at, inbound_id
-    ON CONFLICT (subscription_id, at, inbound_id) DO UPDATE SET bytes_up = p.bytes_up + EXCLUDED.bytes_up,
-      bytes_down = p.bytes_down + EXCLUDED.bytes_down, weighted = p.weighted + EXCLUDED.weighted`
+    SELECT ${ids.sql(sql, sql`n`)}, batch, ${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, subscription_id, inbound_id,
+      owner_id, ${at(sql, from)}, ${at(sql, to)}, up, down, weighted
+    FROM batch, unnest(${kept.map((row) => row.subscriptionId)}::uuid[],
+      ${kept.map((row) => row.inboundId)}::uuid[], ${list(kept.map((row) => row.ownerId))}::text::uuid[],
+      ${kept.map((row) => row.up)}::bigint[], ${kept.map((row) => row.down)}::bigint[],
+      ${list(kept.map((row) => row.weighted))}::text::numeric[]
+    ) WITH ORDINALITY AS new (subscription_id, inbound_id, owner_id, up, down, weighted, n)`
+  }
 
   const ownerPieces = (nodeId: string, rows: Usage.Settlement["ownerPieces"]) => sql`
     INSERT INTO owner_piece AS p (owner_id, at, node_id, bytes_up, bytes_down, weighted)
@@ -81,59 +95,40 @@ export const make = (sql: SqlClient.SqlClient) => {
       ${quarantined.map(({ entry }) => entry.bytesUp)}::bigint[], ${quarantined.map(({ entry }) => entry.bytesDown)}::bigint[],
       ${quarantined.map(({ reason }) => reason)}::text[]) AS new (id, credential, inbound, up, down, reason)`
 
-  /**
-   * By the rule of `AccessLog.continues`: continues the newest span of each (subscription, inbound) of the same owner
-   * that is still open, and opens one for the rest.
-   */
-  const accessLog = ({ key, from, to, settlement: { rows } }: UsageStore.Recording) => sql`
-    WITH input AS (
-      SELECT * FROM unnest(${rows.map((row) => row.subscriptionId)}::uuid[], ${rows.map((row) => row.inboundId)}::uuid[],
-        ${list(rows.map((row) => row.ownerId))}::text::uuid[], ${idsOf(rows.length, from)}::uuid[], ${sums(rows)}
-      ) AS new (subscription_id, inbound_id, owner_id, id, up, down, weighted)),
-    placed AS (
-      SELECT input.*, last.started_at FROM input LEFT JOIN LATERAL (
-        SELECT a.started_at, a.ended_at FROM access_log a
-        WHERE a.subscription_id = input.subscription_id AND a.inbound_id = input.inbound_id
-          AND a.owner_id IS NOT DISTINCT FROM input.owner_id AND a.started_at <= ${at(sql, to)}
-        ORDER BY a.started_at DESC LIMIT 1
-      ) last ON last.ended_at >= ${at(sql, from - AccessLog.idleFor)} AND last.started_at >= ${at(sql, to - AccessLog.longestSpan)}),
-    continued AS (
-      UPDATE access_log a SET ended_at = greatest(a.ended_at, ${at(sql, to)}), bytes_up = a.bytes_up + p.up,
-        bytes_down = a.bytes_down + p.down
-      FROM placed p
-      WHERE a.subscription_id = p.subscription_id AND a.inbound_id = p.inbound_id AND a.started_at = p.started_at
-        AND a.owner_id IS NOT DISTINCT FROM p.owner_id)
-    INSERT INTO access_log AS a (subscription_id, inbound_id, owner_id, started_at, ended_at, id, node_id, token_id,
-      bytes_up, bytes_down)
-    SELECT subscription_id, inbound_id, owner_id, ${at(sql, from)}, ${at(sql, to)}, id, ${key.nodeId}::uuid,
-      ${key.tokenId}::uuid, up, down
-    FROM placed WHERE started_at IS NULL
-    ON CONFLICT (subscription_id, inbound_id, started_at, owner_id) DO UPDATE
-      SET ended_at = greatest(a.ended_at, EXCLUDED.ended_at), bytes_up = a.bytes_up + EXCLUDED.bytes_up,
-        bytes_down = a.bytes_down + EXCLUDED.bytes_down`
-
   const unlessEmpty = (
     rows: ReadonlyArray<unknown>,
     statement: () => Effect.Effect<unknown, SqlError.SqlError>
   ): Effect.Effect<unknown, SqlError.SqlError> => (rows.length === 0 ? Effect.void : Effect.suspend(statement))
 
-  return Effect.fn("PgUsageStore.record")(
-    (recording: UsageStore.Recording): Effect.Effect<void, Transaction.StoreError> => {
-      const { key, settlement } = recording
-      return written(
-        Effect.all(
-          [
-            unlessEmpty(settlement.current, () => current(settlement.current)),
-            unlessEmpty(settlement.ownerCurrent, () => ownerCurrent(key.nodeId, settlement.ownerCurrent)),
-            unlessEmpty(settlement.pieces, () => pieces(settlement.pieces)),
-            unlessEmpty(settlement.ownerPieces, () => ownerPieces(key.nodeId, settlement.ownerPieces)),
-            unlessEmpty(settlement.rows, () => reports(recording)),
-            unlessEmpty(settlement.rows, () => accessLog(recording)),
-            unlessEmpty(settlement.quarantined, () => quarantine(recording))
-          ],
-          { discard: true }
-        )
+  /** Adds to what owners used, in the window they are in and in the pieces that stay. */
+  const owners = (
+    nodeId: string,
+    settled: Pick<Usage.Settlement, "ownerCurrent" | "ownerPieces">
+  ): Effect.Effect<void, SqlError.SqlError> =>
+    Effect.all(
+      [
+        unlessEmpty(settled.ownerCurrent, () => ownerCurrent(nodeId, settled.ownerCurrent)),
+        unlessEmpty(settled.ownerPieces, () => ownerPieces(nodeId, settled.ownerPieces))
+      ],
+      { discard: true }
+    )
+
+  const record = Effect.fn("PgUsageStore.record")((
+    recording: UsageStore.Recording
+  ): Effect.Effect<void, Transaction.StoreError> => {
+    const { key, settlement } = recording
+    return written(
+      Effect.all(
+        [
+          unlessEmpty(settlement.current, () => current(settlement.current)),
+          owners(key.nodeId, settlement),
+          unlessEmpty(settlement.rows, () => reports(recording)),
+          unlessEmpty(settlement.quarantined, () => quarantine(recording))
+        ],
+        { discard: true }
       )
-    }
-  )
+    )
+  })
+
+  return { owners, record }
 }

@@ -1,9 +1,10 @@
 /** Usage summed by what somebody asks for, over the pieces that stay. */
 import type { BucketStore, Instant, Quota, UsageStore } from "@vpnmgr/core"
 import { Effect } from "effect"
-import type { SqlClient } from "effect/sql"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { at, millis } from "./Column.ts"
 import { stored } from "./Failure.ts"
+import * as Pending from "./Pending.ts"
 
 interface SumRow extends Pick<UsageStore.UsageSum, "at" | "inboundId" | "nodeId"> {
   readonly up: string
@@ -19,15 +20,30 @@ const groups: Record<UsageStore.By, (kind: Quota.BucketKind) => string> = {
   node: (kind) => (kind === "owner" ? "p.node_id" : "i.node_id")
 }
 
-const from: Record<Quota.BucketKind, (by: UsageStore.By) => string> = {
-  subscription: (by) =>
-    `usage_piece p ${by === "node" ? "JOIN inbound i ON i.id = p.inbound_id" : ""} WHERE p.subscription_id`,
-  owner: () => "owner_piece p WHERE p.owner_id"
-}
+/** Makes the sums over a client: a statement each, and one that asks what is not folded yet. */
+export const make = (sql: SqlClient.SqlClient): UsageStore.UsageStore["Service"]["sums"] => {
+  const pending = Pending.make(sql)
+  const within = (since: Instant.Instant, until: Instant.Instant) =>
+    sql`p.at >= ${at(sql, since)} AND p.at < ${at(sql, until)}`
+  const from: Record<
+    Quota.BucketKind,
+    (
+      id: string,
+      by: UsageStore.By,
+      since: Instant.Instant,
+      until: Instant.Instant
+    ) => Effect.Effect<Statement.Fragment, SqlError.SqlError>
+  > = {
+    subscription: (id, by, since, until) =>
+      Effect.map(
+        pending.pieces(id, since, until),
+        (pieces) => sql`${pieces} p ${sql.literal(by === "node" ? "JOIN inbound i ON i.id = p.inbound_id" : "")}`
+      ),
+    owner: (id, _by, since, until) =>
+      Effect.succeed(sql`owner_piece p WHERE p.owner_id = ${id} AND ${within(since, until)}`)
+  }
 
-/** Makes the sums over a client: one statement each. */
-export const make = (sql: SqlClient.SqlClient): UsageStore.UsageStore["Service"]["sums"] =>
-  Effect.fn("PgUsageStore.sums")(function* (
+  return Effect.fn("PgUsageStore.sums")(function* (
     { kind, id }: BucketStore.BucketKey,
     by: UsageStore.By,
     since: Instant.Instant,
@@ -36,10 +52,11 @@ export const make = (sql: SqlClient.SqlClient): UsageStore.UsageStore["Service"]
     const group = groups[by](kind)
     const isTime = by === "hour" || by === "day"
     const named = (is: boolean) => sql.literal(is ? group : "NULL")
+    const source = yield* stored(from[kind](id, by, since, until))
     const rows = yield* stored(sql<SumRow>`SELECT ${sql.literal(isTime ? millis(group) : "NULL::float8")} AS at,
         ${named(by === "inbound")} AS "inboundId", ${named(by === "node")} AS "nodeId",
         sum(p.bytes_up) AS up, sum(p.bytes_down) AS down, sum(p.weighted) AS weighted
-      FROM ${sql.literal(from[kind](by))} = ${id} AND p.at >= ${at(sql, since)} AND p.at < ${at(sql, until)}
+      FROM ${source}
       GROUP BY ${sql.literal(group)} ORDER BY ${sql.literal(group)}`)
     return rows.map((row) => ({
       ...row,
@@ -48,3 +65,4 @@ export const make = (sql: SqlClient.SqlClient): UsageStore.UsageStore["Service"]
       weighted: BigInt(row.weighted)
     }))
   })
+}

@@ -18,6 +18,7 @@ export const hot: ReadonlyArray<Shard> = [
   { table: "report_key", column: "node_id", of: "node" },
   { table: "spool", column: "node_id", of: "node" },
   { table: "traffic_report", column: "node_id", of: "node" },
+  { table: "report_batch", column: "node_id", of: "node" },
   { table: "quarantine", column: "node_id", of: "node" },
   { table: "report_conflict", column: "node_id", of: "node" },
   { table: "node_health", column: "node_id", of: "node" },

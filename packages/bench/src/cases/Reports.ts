@@ -2,10 +2,12 @@
  * Goals 4 and 6: batches of traffic reports as an agent posts them, one entry for each of 10,000 credentials, against
  * COPY of the same rows into a table without an index; and the same batches once more, which must change nothing.
  *
- * The server does all of its work for them: usage, windows, verdicts and the access log, in the batch's transaction.
+ * The server does all of its work for them: usage, windows and verdicts, in the batch's transaction. What it folds later
+ * (pieces, the access log) it folds as in production, by its own job.
  */
 import { randomUUID } from "node:crypto"
 import { type Case, largest } from "../Case.ts"
+import * as Copy from "../Copy.ts"
 import * as Cpu from "../Cpu.ts"
 import { median, short } from "../Figures.ts"
 import * as Load from "../Load.ts"
@@ -70,28 +72,10 @@ const postAll = async (site: Site, bodies: ReadonlyArray<string>, entries: numbe
   return { milliseconds, server: each(0), postgres: each(1) }
 }
 
-/** The same number of rows by COPY, as wide as raw reports are, batch by batch on one connection. Milliseconds. */
-const copying = async ({ sql }: Site, size: number) => {
-  await sql.run("CREATE TABLE IF NOT EXISTS copied (LIKE traffic_report)")
-  const columns = [new Date().toISOString(), randomUUID(), randomUUID(), randomUUID(), randomUUID()]
-  const times = [new Date().toISOString(), new Date().toISOString(), 0, up, down, (up + down) * 1000]
-  const rows = Array.from({ length: size }, () => [...columns, ...times, randomUUID()].join("\t")).join("\n")
-  const batch = `COPY copied FROM STDIN;\n${rows}\n\\.\n`
-  const timed = async (count: number) => {
-    const began = performance.now()
-    await sql.script(Array<string>(count).fill(batch))
-    return performance.now() - began
-  }
-  return async () => {
-    const opened = await timed(0)
-    return (await timed(batchesEach)) - opened
-  }
-}
-
 const counted = async ({ sql }: Site): Promise<string> =>
   (
     await sql.run(
-      "SELECT (SELECT sum(bytes_up + bytes_down) FROM bucket), (SELECT sum(bytes_up + bytes_down) FROM usage_piece)",
+      "SELECT (SELECT sum(bytes_up + bytes_down) FROM bucket), (SELECT sum(bytes_up + bytes_down) FROM traffic_report)",
       "SELECT (SELECT count(*) FROM traffic_report), (SELECT count(*) FROM quarantine), (SELECT count(*) FROM report_key)"
     )
   ).join("|")
@@ -104,7 +88,7 @@ export const reports: Case = {
     const [firstRef] = await site.sql.run(`SELECT credential FROM subscription WHERE id = '${idOf(1)}'`)
     const source = batches(site, Number(firstRef))
     const entries = source.size * batchesEach
-    const copy = await copying(site, source.size)
+    const copy = await Copy.make(site, source.size, batchesEach)
     const raw = async () => Number((await site.sql.run("SELECT count(*) FROM traffic_report"))[0])
 
     const round = async () => {

@@ -3,6 +3,7 @@ import { Effect, HashMap, Layer } from "effect"
 import type { BucketKey } from "../BucketStore.ts"
 import { BucketStore } from "../BucketStore.ts"
 import type { Bucket } from "../Quota.ts"
+import { weigh } from "../Quota.ts"
 import type { Amount } from "../Usage.ts"
 import type { Window } from "../Window.ts"
 import { Memory } from "./Memory.ts"
@@ -114,6 +115,16 @@ export const layer = Layer.effect(
             put(tables, key, (row) => ({ ...row, bucket: { ...row.bucket, exhaustedUntil } }))
           }
         }),
+      misjudged: (limit, among) =>
+        read((tables) =>
+          bucketsOf(
+            tables,
+            among ?? Array.from(HashMap.values(tables.buckets), ({ bucket: { kind, id } }) => ({ kind, id }))
+          )
+            .filter((bucket) => weigh(bucket) !== bucket.exhaustedUntil)
+            .slice(0, limit)
+            .map(({ kind, id }) => ({ kind, id }))
+        ),
       due: (now, limit) =>
         read((tables) =>
           Array.from(HashMap.values(tables.buckets), ({ bucket }) => bucket)

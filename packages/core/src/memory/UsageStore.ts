@@ -169,6 +169,9 @@ export const layer = Layer.effect(
       admit: (key) => write((tables) => admit(tables, key)),
       setAside: (key, batch, reason) => write((tables) => keepConflict(tables, key, batch, reason)),
       facts: (nodeId, batch, to) => read((tables) => facts(tables, nodeId, batch, to)),
+      count: ({ entries }) => Effect.succeed({ rest: entries, weighable: [], stale: [] }),
+      fold: Effect.succeed(0),
+      waiting: Effect.succeed(null),
       record: (recording) => write((tables) => record(tables, recording)),
       touched: ({ current, ownerCurrent }) =>
         read((tables) =>

@@ -1,7 +1,7 @@
 /** `/node/v1`: what agents ask and tell. */
 import { X509Certificate } from "node:crypto"
 import { Access, Api, Problem } from "@vpnmgr/api"
-import { Convergence, Enforcer, Inventory, NodeStates, TrafficReport } from "@vpnmgr/core"
+import { Convergence, Enforcer, Inventory, NodeStates, PlainReport, TrafficReport } from "@vpnmgr/core"
 import { Effect, Metric, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { LongPolls } from "../LongPolls.ts"
@@ -30,7 +30,7 @@ const whole = Schema.makeFilter(({ certificates }: Convergence.AppliedReport) =>
 })
 
 const applied = NodeBody.reader(Convergence.AppliedReport.pipe(Schema.check(whole)))
-const report = NodeBody.reader(TrafficReport.Report)
+const report = NodeBody.reader(TrafficReport.Report, PlainReport.read)
 
 const conflict = new Problem.BatchConflict({ detail: "This spool and seq were applied with other contents" })
 const rewound = new Problem.SpoolRewound({
