@@ -7,6 +7,8 @@ export interface Balancer {
   readonly url: string
   /** How many connections each server was given, by its port. */
   readonly given: ReadonlyMap<number, number>
+  /** Breaks every connection that is open; new ones are taken. Answers how many there were. */
+  readonly cut: () => number
   readonly close: () => void
 }
 
@@ -46,6 +48,11 @@ export const start = async (ports: ReadonlyArray<number>): Promise<Balancer> => 
   return {
     url: `http://127.0.0.1:${port}`,
     given,
+    cut: () => {
+      const { size } = sockets
+      for (const socket of sockets) socket.resetAndDestroy()
+      return size >> 1
+    },
     close: () => {
       for (const socket of sockets) socket.destroy()
       server.close()

@@ -1,0 +1,99 @@
+/**
+ * Every answer that was had, held against the OpenAPI document: a status must be one that the document names for the
+ * operation, and what is no success must be a problem. The address of configs is not in the document; what it may
+ * answer is in the guide.
+ */
+
+/** An answer that nobody may get. */
+export interface Undocumented {
+  readonly operation: string
+  readonly status: number
+  readonly body: string
+}
+
+export interface Answers {
+  /** Notes an answer to `method` at an address of this template, such as `/api/v1/subscriptions/{id}`. */
+  readonly note: (method: string, template: string, status: number, type: string | null, body: string) => void
+  /** Notes many whose bodies nobody has: `POST /node/v1/reports 200`. */
+  readonly add: (counts: Readonly<Record<string, number>>) => void
+  /** Notes a request without an answer by what happened. */
+  readonly broken: (method: string, template: string, kind: string, count?: number) => void
+  readonly requests: () => number
+  /** How often each operation was answered with each status. */
+  readonly byOperation: () => ReadonlyMap<string, ReadonlyMap<number, number>>
+  /** Refusals by status and code, and broken requests by kind. */
+  readonly errors: () => ReadonlyMap<string, number>
+  readonly undocumented: () => ReadonlyArray<Undocumented>
+}
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses?: Readonly<Record<string, unknown>> }>>>>
+}
+
+/** What `docs/guide/http-api.md` says of `GET /s/{link}`. */
+const configs = [200, 304, 403, 404, 503]
+
+/** What stands in the document, by operation. */
+const documented = (document: Document): ReadonlyMap<string, ReadonlySet<number>> => {
+  const known = new Map<string, ReadonlySet<number>>([["GET /s/{link}", new Set(configs)]])
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, { responses }] of Object.entries(operations)) {
+      if (responses !== undefined)
+        known.set(`${method.toUpperCase()} ${path}`, new Set(Object.keys(responses).map(Number)))
+    }
+  }
+  return known
+}
+
+const codeOf = (body: string): string | undefined => {
+  try {
+    const { code } = JSON.parse(body) as { readonly code?: unknown }
+    return typeof code === "string" ? code : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Reads the document of the server at `url` and begins to note. */
+export const make = async (url: string): Promise<Answers> => {
+  const response = await fetch(`${url}/openapi.json`)
+  const known = documented((await response.json()) as Document)
+  const counts = new Map<string, Map<number, number>>()
+  const errors = new Map<string, number>()
+  const undocumented: Array<Undocumented> = []
+  let requests = 0
+
+  const count = (operation: string, status: number, times: number) => {
+    const ofOperation = counts.get(operation) ?? new Map<number, number>()
+    counts.set(operation, ofOperation.set(status, (ofOperation.get(status) ?? 0) + times))
+    requests += times
+    return known.get(operation)?.has(status) === true
+  }
+  const fault = (kind: string, times = 1) => errors.set(kind, (errors.get(kind) ?? 0) + times)
+
+  return {
+    note: (method, template, status, type, body) => {
+      const operation = `${method} ${template}`
+      const isKnown = count(operation, status, 1)
+      if (status < 400) return isKnown ? undefined : void undocumented.push({ operation, status, body })
+      const code = type?.startsWith("application/problem+json") === true ? codeOf(body) : undefined
+      fault(`${status} ${code ?? "without a problem"}`)
+      if (!isKnown || code === undefined) undocumented.push({ operation, status, body: body.slice(0, 300) })
+    },
+    add: (all) => {
+      for (const [named, times] of Object.entries(all)) {
+        const [, operation = "", status = ""] = /^(.*) (\d+)$/.exec(named) ?? []
+        if (!count(operation, Number(status), times))
+          undocumented.push({ operation, status: Number(status), body: "" })
+      }
+    },
+    broken: (_method, _template, kind, times = 1) => {
+      fault(`no answer: ${kind}`, times)
+      requests += times
+    },
+    requests: () => requests,
+    byOperation: () => counts,
+    errors: () => errors,
+    undocumented: () => undocumented
+  }
+}
