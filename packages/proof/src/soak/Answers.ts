@@ -4,6 +4,8 @@
  * answer is in the guide.
  */
 
+import type { Figures } from "../Simulator.ts"
+
 /** An answer that nobody may get. */
 export interface Undocumented {
   readonly operation: string
@@ -14,10 +16,10 @@ export interface Undocumented {
 export interface Answers {
   /** Notes an answer to `method` at an address of this template, such as `/api/v1/subscriptions/{id}`. */
   readonly note: (method: string, template: string, status: number, type: string | null, body: string) => void
-  /** Notes many whose bodies nobody has: `POST /node/v1/reports 200`. */
-  readonly add: (counts: Readonly<Record<string, number>>) => void
+  /** Notes what simulated agents saw, whose bodies nobody has: `POST /node/v1/reports 200`, and problems by code. */
+  readonly add: (figures: Pick<Figures, "answers" | "problems" | "broken">) => void
   /** Notes a request without an answer by what happened. */
-  readonly broken: (method: string, template: string, kind: string, count?: number) => void
+  readonly broken: (kind: string) => void
   readonly requests: () => number
   /** How often each operation was answered with each status. */
   readonly byOperation: () => ReadonlyMap<string, ReadonlyMap<number, number>>
@@ -27,7 +29,9 @@ export interface Answers {
 }
 
 interface Document {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses?: Readonly<Record<string, unknown>> }>>>>
+  readonly paths: Readonly<
+    Record<string, Readonly<Record<string, { readonly responses?: Readonly<Record<string, unknown>> }>>>
+  >
 }
 
 /** What `docs/guide/http-api.md` says of `GET /s/{link}`. */
@@ -54,6 +58,12 @@ const codeOf = (body: string): string | undefined => {
   }
 }
 
+/** `GET /a 200` apart: the operation, and what came of it. */
+const apart = (named: string): readonly [operation: string, outcome: string] => {
+  const at = named.lastIndexOf(" ")
+  return [named.slice(0, at), named.slice(at + 1)]
+}
+
 /** Reads the document of the server at `url` and begins to note. */
 export const make = async (url: string): Promise<Answers> => {
   const response = await fetch(`${url}/openapi.json`)
@@ -70,6 +80,10 @@ export const make = async (url: string): Promise<Answers> => {
     return known.get(operation)?.has(status) === true
   }
   const fault = (kind: string, times = 1) => errors.set(kind, (errors.get(kind) ?? 0) + times)
+  const lose = (kind: string, times: number) => {
+    fault(kind, times)
+    requests += times
+  }
 
   return {
     note: (method, template, status, type, body) => {
@@ -80,17 +94,20 @@ export const make = async (url: string): Promise<Answers> => {
       fault(`${status} ${code ?? "without a problem"}`)
       if (!isKnown || code === undefined) undocumented.push({ operation, status, body: body.slice(0, 300) })
     },
-    add: (all) => {
-      for (const [named, times] of Object.entries(all)) {
-        const [, operation = "", status = ""] = /^(.*) (\d+)$/.exec(named) ?? []
+    add: ({ answers, broken, problems }) => {
+      for (const [named, times] of Object.entries(answers)) {
+        const [operation, status] = apart(named)
         if (!count(operation, Number(status), times))
-          undocumented.push({ operation, status: Number(status), body: "" })
+          undocumented.push({ operation, status: Number(status), body: "(an agent's)" })
       }
+      for (const [code, times] of Object.entries(problems)) {
+        fault(`agents: ${code}`, times)
+        if (code === "none" || code === "undefined")
+          undocumented.push({ operation: "an agent's", status: 0, body: "refused without a problem" })
+      }
+      for (const [named, times] of Object.entries(broken)) lose(`agents, no answer: ${apart(named)[1]}`, times)
     },
-    broken: (_method, _template, kind, times = 1) => {
-      fault(`no answer: ${kind}`, times)
-      requests += times
-    },
+    broken: (kind) => lose(`no answer: ${kind}`, 1),
     requests: () => requests,
     byOperation: () => counts,
     errors: () => errors,

@@ -90,7 +90,7 @@ export const make = (url: string, answers: Answers): Asker => {
       answers.note(method, template, answer.status, answer.headers["content-type"] ?? null, answer.body)
       return answer
     } catch (cause) {
-      answers.broken(method, template, (cause as NodeJS.ErrnoException).code ?? String(cause))
+      answers.broken((cause as NodeJS.ErrnoException).code ?? String(cause))
       return null
     }
   }

@@ -44,7 +44,7 @@ export const mount = async ({ directory, megabytes, owner }: Options): Promise<D
   const top = async (): Promise<void> => {
     const file = await open(ballast, "a")
     try {
-      for (let size = block.length; size >= 1; )
+      for (let size = block.length; size >= 1;)
         await file.write(block, 0, size).catch((cause: unknown) => {
           if (!isFull(cause)) throw cause
           size >>= 1

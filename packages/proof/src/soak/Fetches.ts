@@ -37,8 +37,7 @@ export const make = (
   let working: Promise<unknown> = Promise.resolve()
   const count = (kind: string) => judged.set(kind, (judged.get(kind) ?? 0) + 1)
 
-  const fetch = (path: string) =>
-    asker.once({ method: "GET", template: "/s/{link}", path, within: 10_000 })
+  const fetch = (path: string) => asker.once({ method: "GET", template: "/s/{link}", path, within: 10_000 })
 
   const wrong = (why: string, { id }: Pick<Kept, "id">, { body, status }: Answer) =>
     new Unexpected(`the config of ${id}: ${why}; ${status} ${body.slice(0, 200)}`)

@@ -3,9 +3,10 @@
  * two that talk which can be cut; simulated nodes, and somebody who signs in.
  */
 import { randomBytes } from "node:crypto"
-import { mkdtemp, rm } from "node:fs/promises"
+import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import * as Api from "../Api.ts"
 import * as Database from "../Database.ts"
 import * as Expect from "../Expect.ts"
@@ -30,6 +31,12 @@ export interface Options {
   readonly serverEnv: Readonly<Record<string, string>>
 }
 
+/** The clocks of programs, moved by a file each. */
+export interface Clock {
+  /** Moves it to so many milliseconds beside the machine's. */
+  readonly set: (milliseconds: number) => Promise<void>
+}
+
 export interface Person {
   readonly id: string
   readonly headers: Record<string, string>
@@ -51,6 +58,7 @@ export interface Ground {
   readonly database: Database.Database
   readonly servers: ReadonlyArray<Server.Server>
   readonly ways: Readonly<Record<"database" | "agents" | "people", Balancer.Balancer>>
+  readonly clocks: Readonly<Record<"server" | "node", Clock>>
   readonly origin: Origin.Origin
   /** The API of the first server, for what the run itself must know. */
   readonly api: Api.Api
@@ -88,6 +96,16 @@ const signIn = async (url: string, password: string): Promise<Person> => {
   return { id: user.id, headers, renew }
 }
 
+const clockProgram = fileURLToPath(new URL("./clock.ts", import.meta.url))
+
+/** A clock in a file of this name, and the environment in which a program goes by it. */
+const makeClock = async (directory: string, name: string) => {
+  const file = join(directory, `${name}.clock`)
+  const set = (milliseconds: number) => writeFile(file, String(milliseconds))
+  await set(0)
+  return { set, env: { NODE_OPTIONS: `--import=${clockProgram}`, SOAK_CLOCK: file } }
+}
+
 const mountAll = async (directory: string): Promise<Ground["disks"]> => {
   const user = Postgres.serverUser()
   const owner = user.uid === undefined ? undefined : user
@@ -105,11 +123,12 @@ const mountAll = async (directory: string): Promise<Ground["disks"]> => {
 export const open = async (options: Options): Promise<Ground> => {
   const { main, serverEnv, singBox } = options
   const directory = await mkdtemp(join(tmpdir(), "vpnmgr-soak-"))
+  await chmod(directory, 0o711)
   const binary = SingBox.path(singBox)
   const disks = await mountAll(directory)
   const database = await Database.start({
     disks: { data: disks.tables.directory, log: disks.log.directory },
-    settings: { max_wal_size: "32MB", min_wal_size: "2MB", checkpoint_timeout: "30s" }
+    settings: { max_wal_size: "16MB", min_wal_size: "2MB", checkpoint_timeout: "30s" }
   })
   const origin = await Origin.start()
   const address = new URL(database.url)
@@ -117,10 +136,18 @@ export const open = async (options: Options): Promise<Ground> => {
   address.port = String(portOf(databaseWay.url))
   const encryptionKey = randomBytes(32).toString("base64")
   const env = { VPNMGR_SPARES_MINIMUM: String(options.spares), ...serverEnv }
+  const clocks = { server: await makeClock(directory, "server"), node: await makeClock(directory, "node") }
   const names = Array.from({ length: options.servers }, (_, index) => `server-${index + 1}`)
   const servers = await Promise.all(
-    names.map((name) =>
-      Server.make({ main, name, encryptionKey, databaseUrl: address.href, directory: disks.server.directory, env })
+    names.map((name, index) =>
+      Server.make({
+        main,
+        name,
+        encryptionKey,
+        databaseUrl: address.href,
+        directory: disks.server.directory,
+        env: index === 0 ? env : { ...env, ...clocks.server.env }
+      })
     )
   )
   const ports = servers.map(({ url }) => portOf(url))
@@ -135,9 +162,19 @@ export const open = async (options: Options): Promise<Ground> => {
     await Promise.all(servers.map((server) => server.stop()))
     for (const way of Object.values(ways)) way.close()
     origin.close()
+    if (keep) await keepLogs()
     await database.close()
     for (const disk of Object.values(disks)) await disk.unmount()
     if (!keep) await rm(directory, { recursive: true, force: true })
+  }
+
+  /** The small disks go with the namespace; the logs on them are copied to where they stay. */
+  const keepLogs = async () => {
+    const logs = join(directory, "logs")
+    await mkdir(logs, { recursive: true })
+    for (const [index, { log }] of servers.entries()) await cp(log, join(logs, `server-${index + 1}.log`))
+    await cp(join(disks.node.directory, "agent.log"), join(logs, "agent.log")).catch(() => undefined)
+    await cp(join(database.postgres.directory, "server.log"), join(logs, "postgres.log"))
   }
 
   const simulate = async (index: number): Promise<Simulated> => {
@@ -164,7 +201,8 @@ export const open = async (options: Options): Promise<Ground> => {
     }
     const inbounds = { shadowsocks: await add("shadowsocks"), hysteria2: await add("hysteria2") }
     const at = { name: "node", id, address, key, binary, main, url: ways.agents.url, directory: disks.node.directory }
-    node = await Node.start({ ...at, env: { VPNMGR_READ_EVERY: "500ms", VPNMGR_REPORT_EVERY: "1s" } })
+    const env = { VPNMGR_READ_EVERY: "500ms", VPNMGR_REPORT_EVERY: "1s", ...clocks.node.env }
+    node = await Node.start({ ...at, env })
     await Expect.soon(
       "the real node's inbounds are servable",
       60_000,
@@ -195,6 +233,7 @@ export const open = async (options: Options): Promise<Ground> => {
       database,
       servers,
       ways,
+      clocks,
       origin,
       api,
       person,

@@ -16,6 +16,8 @@ export interface Stranger {
   readonly batch: (entries: number) => Batch
   /** The question that sends it, to be asked again as often as it takes. */
   readonly question: (batch: Batch) => Question
+  /** Books that it was taken. */
+  readonly book: (batch: Batch) => void
   /** Sends it until it is taken, and books it. */
   readonly deliver: (batch: Batch) => Promise<void>
   /** Entries that were taken, by batch: `spool/seq`. */
@@ -56,13 +58,16 @@ export const make = (asker: Asker, key: string): Stranger => {
     }
   }
 
+  const book = ({ entries, seq, spool: of }: Batch) => void taken.set(`${of}/${seq}`, entries)
+
   return {
+    book,
     batch: (entries) => ({ spool, seq: ++seq, entries }),
     question,
     deliver: async (batch) => {
       const answer = await asker.settle(question(batch))
       if (answer.status !== 200) throw new Error(`a batch of the stranger: ${answer.status} ${answer.body}`)
-      taken.set(`${batch.spool}/${batch.seq}`, batch.entries)
+      book(batch)
     },
     taken: () => taken
   }

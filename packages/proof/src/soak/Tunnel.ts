@@ -23,6 +23,7 @@ export interface Tunnel {
   readonly ended: () => number
   /** The longest time without a byte, milliseconds. */
   readonly longestGap: () => number
+  readonly isStopped: () => boolean
   readonly stop: () => Promise<void>
 }
 
@@ -70,6 +71,7 @@ export const open = async (ground: Ground, protocol: Protocol, draft: Api.Draft 
     flow: () => current,
     ended: () => done.length,
     longestGap: () => Math.max(0, ...done.map(({ gap }) => gap), current === undefined ? 0 : Flow.longestGap(current)),
+    isStopped: () => over.signal.aborted,
     stop: async () => {
       over.abort()
       current?.close()
