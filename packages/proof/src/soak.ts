@@ -210,7 +210,9 @@ const soak = async (report: Report.Report, ground: Ground.Ground, began: number)
         first === undefined ? "" : `${answers.undocumented().length}, such as ${JSON.stringify(first)}`,
         ""
       )
-      const defects = [...answers.byOperation()].filter(([, statuses]) => statuses.has(500)).map(([operation]) => operation)
+      const defects = [...answers.byOperation()]
+        .filter(([, statuses]) => statuses.has(500))
+        .map(([operation]) => operation)
       Expect.same("operations answered with 500", defects.join(), "")
       return `${answers.requests()} requests`
     })
