@@ -14,9 +14,6 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
 /** Whoever reads may stop reading, as `head` does: then there is nothing more to do. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
 
-/** A log that cannot be written, on a full disk for one, ends no server; what comes once there is room is written again. */
-process.stderr.on("error", () => undefined)
-
 enableCompileCache()
 const { run } = await import("./Program.ts")
 const code = await run(process.argv.slice(2))

@@ -10,13 +10,20 @@ const away = new Transaction.StoreError({
   reason: new Transaction.StoreUnavailable({ detail: "connection refused by 10.0.0.9:5432 after select 1" })
 })
 
+const undecided = new Transaction.StoreError({ reason: new Transaction.Undecided({ detail: "lost at COMMIT" }) })
+
 const broken = Layer.mergeAll(
   Layer.effect(
     SettingStore.SettingStore,
     Effect.map(SettingStore.SettingStore, (store) => ({ ...store, generation: Effect.fail(away) }))
   ),
   Layer.succeed(ConfigDelivery.ConfigDelivery, {
-    fetch: (link) => (link === "dies" ? Effect.die(new Error("a defect at /srv/app.js:1")) : Effect.fail(away)),
+    fetch: (link) =>
+      link === "undecided"
+        ? Effect.fail(undecided)
+        : link === "dies"
+          ? Effect.die(new Error("a defect at /srv/app.js:1"))
+          : Effect.fail(away),
     show: () => Effect.fail(away)
   })
 )
@@ -30,6 +37,16 @@ layer(Server.layer({ local: false }, broken), { excludeTestServices: true })("Wh
         assert.notMatch(text, /10\.0\.0\.9|select/)
       }
       assert.strictEqual((yield* ask("GET /health/live")).status, 200)
+    })
+  )
+
+  it.effect("says that nothing was changed, unless nobody knows", () =>
+    Effect.gen(function* () {
+      const known = (yield* ask("GET /s/any")).json["detail"]
+      const unknown = (yield* ask("GET /s/undecided")).json["detail"]
+      assert.match(String(known), /nothing was changed/)
+      assert.notMatch(String(unknown), /nothing was changed/)
+      assert.match(String(unknown), /it stands whole or not at all.*Idempotency-Key/)
     })
   )
 

@@ -143,8 +143,10 @@ const soak = async (report: Report.Report, ground: Ground.Ground, began: number)
   const kinds = values.faults === undefined ? Plan.faults : Plan.parse(values.faults)
   await sleep(Math.min(10_000, minutes * 5000))
   const until = Date.now() + minutes * 60_000
+  let turns = 0
   for (const fault of Plan.draw(kinds, random)) {
-    if (Date.now() > until) break
+    if (Date.now() > until && (turns >= kinds.length || minutes < 3)) break
+    turns++
     await report.sequence(fault, async () => {
       await report.step(fault, () => Faults.deal(fault, scene))
       dealt.set(fault, (dealt.get(fault) ?? 0) + 1)
@@ -152,7 +154,7 @@ const soak = async (report: Report.Report, ground: Ground.Ground, began: number)
     answers.add(await simulator.figures())
     await sleep(500 + random() * 2000)
   }
-  if (values.faults === undefined && minutes >= 3) {
+  if (minutes >= 3) {
     await report.sequence("faults", async () => {
       await report.step("every kind of fault was dealt", () => {
         Expect.same("kinds missing", kinds.filter((kind) => !dealt.has(kind)).join(", "), "")

@@ -51,6 +51,6 @@ export const run = Effect.fn("RunAgent")(function* (settings: AgentSettings) {
   const ready = Console.log(`vpnmgr agent is running for ${url}; stopping it leaves sing-box running`)
   yield* untilSignal(Effect.provide(Effect.andThen(ready, Agent.run), parts)).pipe(
     Effect.mapError(inWords),
-    Effect.provide(Logging.layer(logLevel))
+    Effect.provide(Logging.layerDaemon(logLevel))
   )
 })

@@ -126,6 +126,7 @@ const serverIsFull = async ({ asker, ground }: Scene): Promise<string> => {
     return `served on; a server killed and started on the full disk was ready in ${took} ms`
   } finally {
     await disk.free()
+    if (last.process()?.isRunning() !== true) await last.start()
   }
 }
 
