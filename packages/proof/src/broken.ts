@@ -1,7 +1,7 @@
 /**
  * The proof that the runs can fail: with idempotency, the epoch or the spool switched off in a test build, the crash run's
  * sums must not hold; with the same blows and nothing broken, they must. With configs kept for ten seconds whatever
- * changes, the replica run must find them stale.
+ * changes, the replica run must find them stale. The soak must find what is counted twice.
  *
  *   npm run crash:broken
  */
@@ -14,6 +14,7 @@ import * as Report from "./Report.ts"
 
 const crash = fileURLToPath(new URL("./crash.ts", import.meta.url))
 const replicas = fileURLToPath(new URL("./replicas.ts", import.meta.url))
+const soak = fileURLToPath(new URL("./soak.ts", import.meta.url))
 
 const run = async (...args: ReadonlyArray<string>) => started(crash, "--seed", "1", ...args)
 
@@ -61,6 +62,16 @@ await report.sequence("config-cache", async () => {
     if (stale === null) report.note(output)
     Expect.same("the exit code", code, 1)
     return Expect.present("a stale config", stale)[0].replace(/.*: /, "")
+  })
+})
+await report.sequence("soak", async () => {
+  await report.step("with idempotency broken the soak finds usage wrong", async () => {
+    const faults = ["--minutes", "0.3", "--faults", "cut before agents"]
+    const { code, output } = await started(soak, "--seed", "1", ...faults, "--break", "idempotency")
+    const wrong = /^FAILED.*usage by subscription and inbound.*usage of .*: expected .*, got .*$/m.exec(output)
+    if (wrong === null) report.note(output)
+    Expect.same("the exit code", code, 1)
+    return Expect.present("a sum that is wrong", wrong)[0].replace(/.*: expected/, "expected")
   })
 })
 process.exit(report.end())

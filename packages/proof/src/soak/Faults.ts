@@ -4,6 +4,7 @@ import * as Expect from "../Expect.ts"
 import type { Simulator } from "../Simulator.ts"
 import type { Asker } from "./Ask.ts"
 import type { Disk } from "./Disk.ts"
+import * as Embedded from "./Embedded.ts"
 import * as FullNode from "./FullNode.ts"
 import type { Ground } from "./Ground.ts"
 import type { Fault } from "./Plan.ts"
@@ -224,6 +225,7 @@ const deals: Readonly<Record<Fault, (scene: Scene) => Promise<string>>> = {
   "full: tables": tablesAreFull,
   "full: log": logIsFull,
   "full: server": serverIsFull,
+  "full: embedded": ({ ground }) => Embedded.deal(ground),
   "full: node": ({ ground, tunnels }) => FullNode.deal(ground, tunnels)
 }
 

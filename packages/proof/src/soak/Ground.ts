@@ -53,6 +53,8 @@ export interface Simulated {
 
 export interface Ground {
   readonly directory: string
+  /** The program's main file. */
+  readonly main: string
   readonly binary: string
   readonly disks: Readonly<Record<"tables" | "log" | "server" | "node", Disk.Disk>>
   readonly database: Database.Database
@@ -228,6 +230,7 @@ export const open = async (options: Options): Promise<Ground> => {
     const real = await addNode()
     return {
       directory,
+      main,
       binary,
       disks,
       database,

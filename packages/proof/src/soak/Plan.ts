@@ -17,6 +17,7 @@ export const faults = [
   "full: tables",
   "full: log",
   "full: server",
+  "full: embedded",
   "full: node"
 ] as const
 export type Fault = (typeof faults)[number]
