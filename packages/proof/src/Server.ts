@@ -30,7 +30,7 @@ export interface Server {
   readonly setupSecret: () => Promise<string>
 }
 
-const startTimeout = 60_000
+const startTimeout = 120_000
 
 const isReady = (url: string) =>
   fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2000) }).then(

@@ -1,6 +1,6 @@
 /**
- * Asking until there is an answer: what is lost, refused for now or still under way is asked again, the very same, under
- * the same key and for the same version. Every answer is noted.
+ * Asking until there is an answer: what is lost, put off or still under way is asked again, the very same, under the
+ * same key and for the same version. Every answer is noted.
  */
 import { Agent, type IncomingHttpHeaders, request } from "node:http"
 import { setTimeout as sleep } from "node:timers/promises"

@@ -3,7 +3,7 @@
  * again. Nothing of the machine's own disks is touched.
  */
 import { execFile } from "node:child_process"
-import { mkdir, open, rm, statfs } from "node:fs/promises"
+import { type FileHandle, mkdir, open, rm, statfs } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
 
@@ -32,6 +32,16 @@ const again = 100
 
 const isFull = (cause: unknown) => (cause as NodeJS.ErrnoException).code === "ENOSPC"
 
+/** Writes so many bytes; false when there is no room for all of them. */
+const takes = async (file: FileHandle, size: number): Promise<boolean> => {
+  try {
+    return (await file.write(block, 0, size)).bytesWritten === size
+  } catch (cause) {
+    if (isFull(cause)) return false
+    throw cause
+  }
+}
+
 /** Mounts one. Its directory is made. */
 export const mount = async ({ directory, megabytes, owner }: Options): Promise<Disk> => {
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -44,11 +54,7 @@ export const mount = async ({ directory, megabytes, owner }: Options): Promise<D
   const top = async (): Promise<void> => {
     const file = await open(ballast, "a")
     try {
-      for (let size = block.length; size >= 1;)
-        await file.write(block, 0, size).catch((cause: unknown) => {
-          if (!isFull(cause)) throw cause
-          size >>= 1
-        })
+      for (let size = block.length; size >= 1; size >>= 1) while (await takes(file, size));
     } finally {
       await file.close()
     }
