@@ -23,7 +23,12 @@ export class Undecided extends Schema.TaggedError<Undecided>()("Undecided", { de
 
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   reason: Schema.Union([StoreUnavailable, AlreadyExists, TooContended, Undecided])
-}) {}
+}) {
+  /** What a log says of it. */
+  override get message() {
+    return "detail" in this.reason ? this.reason.detail : this.reason._tag
+  }
+}
 
 export class Transaction extends Context.Service<
   Transaction,

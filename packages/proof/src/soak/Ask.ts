@@ -41,7 +41,7 @@ export interface Asker {
 }
 
 /** Milliseconds that a question may stay open, faults and all. */
-const patience = 150_000
+const patience = 240_000
 
 const isForNow = ({ body, status }: Answer): boolean =>
   status === 503 || status === 429 || (status === 409 && body.includes("request_in_progress"))
@@ -74,7 +74,7 @@ export const make = (url: string, answers: Answers): Asker => {
       })
       const timer = setTimeout(
         () => asked.destroy(Object.assign(new Error("too late"), { code: "timeout" })),
-        question.within ?? 15_000
+        question.within ?? 30_000
       )
       asked.on("error", (cause) => {
         clearTimeout(timer)

@@ -21,7 +21,7 @@ export interface Scene {
   readonly random: () => number
 }
 
-const patience = 60_000
+const patience = 120_000
 
 /** Entries of a batch that needs more room than a full disk has. */
 const large = 5000
@@ -47,11 +47,12 @@ const recovered = async ({ ground, stranger }: Scene): Promise<number> => {
   return took
 }
 
-/** Starts PostgreSQL again where it has ended itself, as whatever supervises it does. */
-const supervised = async ({ database: { postgres } }: Ground): Promise<boolean> => {
-  if (postgres.pid() !== undefined) return false
+/** Gives PostgreSQL a moment, and starts it again where it has ended itself, as whatever supervises it does. */
+const supervised = async ({ database: { postgres } }: Ground): Promise<string> => {
+  await sleep(1000)
+  if (postgres.pid() !== undefined) return "PostgreSQL went on by itself"
   await postgres.start()
-  return true
+  return "PostgreSQL had given up and was started again"
 }
 
 /** Rows that the quarantine has of a batch, asked past everything that is broken. */
@@ -86,11 +87,13 @@ const tablesAreFull = async (scene: Scene): Promise<string> => {
     Expect.same("entries kept of the batch that was refused", await rowsOf(ground, batch), 0)
     await sleep(3000)
     await tables.free()
+    const how = await supervised(ground)
     await stranger.deliver(batch)
     Expect.same("entries kept of it once there was room", await rowsOf(ground, batch), large)
-    return `503 after ${taken} batches, nothing kept; then taken whole`
+    return `503 after ${taken} batches, nothing kept; ${how}; then taken whole`
   } finally {
     await tables.free()
+    await supervised(ground)
   }
 }
 
@@ -101,11 +104,10 @@ const logIsFull = async (scene: Scene): Promise<string> => {
     const { answer, batch, taken } = await refused(scene, log, true)
     await sleep(3000)
     await log.free()
-    const isStarted = await supervised(ground)
+    const how = await supervised(ground)
     await stranger.deliver(batch)
     Expect.same("entries kept of it once there was room", await rowsOf(ground, batch), large)
-    const how = answer === null ? "the answer was lost" : String(answer.status)
-    return `${how} after ${taken} batches; PostgreSQL ${isStarted ? "gave up and was started again" : "came back by itself"}`
+    return `${answer === null ? "the answer was lost" : answer.status} after ${taken} batches; ${how}`
   } finally {
     await log.free()
     await supervised(ground)
