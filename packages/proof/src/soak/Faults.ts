@@ -141,17 +141,13 @@ const serverIsFull = async ({ asker, ground }: Scene): Promise<string> => {
 
 const clockOfTheNode = async ({ ground, random }: Scene): Promise<string> => {
   const moved = Math.round((random() < 0.5 ? -1 : 1) * (10 + random() * 110)) * 60_000
-  await ground.clocks.node.set(moved)
-  await sleep(4000)
-  await ground.clocks.node.set(0)
+  await ground.clocks.node.move(moved, 4000)
   return `by ${moved / 60_000} min and back`
 }
 
 const clockOfAServer = async ({ ground, random }: Scene): Promise<string> => {
   const moved = Math.round((random() < 0.5 ? -1 : 1) * (10 + random() * 20)) * 60_000
-  await ground.clocks.server.set(moved)
-  await sleep(4000)
-  await ground.clocks.server.set(0)
+  await ground.clocks.server.move(moved, 4000)
   return `by ${moved / 60_000} min and back`
 }
 

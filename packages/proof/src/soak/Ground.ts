@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto"
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import * as Api from "../Api.ts"
 import * as Database from "../Database.ts"
@@ -31,10 +32,19 @@ export interface Options {
   readonly serverEnv: Readonly<Record<string, string>>
 }
 
+/** A span of the machine's time in which a clock was wrong by so many milliseconds. */
+export interface Wrong {
+  readonly from: number
+  readonly until: number
+  readonly by: number
+}
+
 /** The clocks of programs, moved by a file each. */
 export interface Clock {
-  /** Moves it to so many milliseconds beside the machine's. */
-  readonly set: (milliseconds: number) => Promise<void>
+  /** Moves it to so many milliseconds beside the machine's, and back after a while. */
+  readonly move: (milliseconds: number, during: number) => Promise<void>
+  /** When it was wrong. */
+  readonly wrong: () => ReadonlyArray<Wrong>
 }
 
 export interface Person {
@@ -100,12 +110,22 @@ const signIn = async (url: string, password: string): Promise<Person> => {
 
 const clockProgram = fileURLToPath(new URL("./clock.ts", import.meta.url))
 
+/** Until a program has seen that its clock was put back, and has answered what it was asked before, milliseconds. */
+const settled = 5000
+
 /** A clock in a file of this name, and the environment in which a program goes by it. */
 const makeClock = async (directory: string, name: string) => {
   const file = join(directory, `${name}.clock`)
-  const set = (milliseconds: number) => writeFile(file, String(milliseconds))
-  await set(0)
-  return { set, env: { NODE_OPTIONS: `--import=${clockProgram}`, SOAK_CLOCK: file } }
+  const wrong: Array<Wrong> = []
+  const move = async (by: number, during: number) => {
+    const from = Date.now()
+    await writeFile(file, String(by))
+    await sleep(during)
+    await writeFile(file, "0")
+    wrong.push({ from, until: Date.now() + settled, by })
+  }
+  await writeFile(file, "0")
+  return { move, wrong: () => wrong, env: { NODE_OPTIONS: `--import=${clockProgram}`, SOAK_CLOCK: file } }
 }
 
 const mountAll = async (directory: string): Promise<Ground["disks"]> => {
