@@ -181,7 +181,10 @@ export class Internal extends HttpApiError.Problem<Internal>()(
   fields("internal")
 ) {}
 
-/** 503: the store is away or overloaded, or the request took too long; nothing was changed. */
+/**
+ * 503: the store is away or overloaded, or the request took too long. `detail` says that nothing was changed, unless the
+ * store was lost, or the time was up, while the change was made final.
+ */
 export class Unavailable extends HttpApiError.Problem<Unavailable>()(
   "Unavailable",
   declare("unavailable", 503, "The server cannot answer now"),

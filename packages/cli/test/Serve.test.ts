@@ -1,7 +1,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { existsSync, statSync, writeFileSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { closeSync, existsSync, openSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ready, start, vpnmgr, workplace, type Running } from "./Vpnmgr.ts"
+import { environment, main, ready, start, vpnmgr, workplace, type Running } from "./Vpnmgr.ts"
 
 const { directory, remove } = workplace()
 const args = ["serve", "--listen", "127.0.0.1:0"]
@@ -93,6 +95,23 @@ describe("a server on an embedded database", () => {
     await serve()
     assert.notInclude(server.output(), "set-up secret")
     assert.strictEqual((await json<Item>("subscription", "show", id)).title, "Survivor")
+  })
+
+  it("goes on where its log cannot be written, as on a full disk", async () => {
+    const full = openSync("/dev/full", "w")
+    const listen = ["--listen", "127.0.0.1:0", "--data-directory", "unlogged"]
+    const unlogged = spawn(process.execPath, [main, "serve", ...listen], {
+      cwd: directory,
+      env: environment(),
+      stdio: ["ignore", "pipe", full]
+    })
+    closeSync(full)
+    const [output] = (await once(unlogged.stdout!, "data")) as [Buffer]
+    const at = ready.exec(output.toString())![1]!
+    for (let times = 0; times < 5; times++) assert.strictEqual((await fetch(`${at}/health/ready`)).status, 200)
+    assert.strictEqual(unlogged.exitCode, null)
+    unlogged.kill("SIGTERM")
+    assert.deepStrictEqual(await once(unlogged, "exit"), [0, null])
   })
 
   it("stops on SIGTERM with exit code 0 and leaves no socket; another grain is refused", async () => {

@@ -15,9 +15,20 @@ export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyE
 /** Two transactions stood in each other's way more often than they may; nothing was changed. */
 export class TooContended extends Schema.TaggedError<TooContended>()("TooContended", {}) {}
 
+/**
+ * The store was lost while a change was being made final: it stands whole, or not at all, and nobody said which. Look,
+ * or ask for the same again under the same key.
+ */
+export class Undecided extends Schema.TaggedError<Undecided>()("Undecided", { detail: Schema.String }) {}
+
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
-  reason: Schema.Union([StoreUnavailable, AlreadyExists, TooContended])
-}) {}
+  reason: Schema.Union([StoreUnavailable, AlreadyExists, TooContended, Undecided])
+}) {
+  /** What a log says of it. */
+  override get message() {
+    return "detail" in this.reason ? this.reason.detail : this.reason._tag
+  }
+}
 
 export class Transaction extends Context.Service<
   Transaction,

@@ -16,7 +16,13 @@ import * as SoundBody from "./SoundBody.ts"
 
 const versioned = HttpServerResponse.setHeader(Access.protocolHeader, NodeState.protocolVersion)
 
-const tooSlow = Refusal.unavailable("The request took too long; nothing was changed")
+/** A change may be made final at the very moment at which its time is up. */
+const tooSlow = (method: string) =>
+  method === "GET"
+    ? Refusal.unavailable("The request took too long")
+    : Refusal.unavailable(
+        "The request took too long, and what it asked for may have been done: read it again, or send the same again under its Idempotency-Key"
+      )
 
 /** Answers every failure with its problem, ends what takes too long, and names the span after the route's template. */
 const problems = Layer.effect(
@@ -29,7 +35,7 @@ const problems = Layer.effect(
       const inside = Effect.andThen(sound, IfMatch.expecting(handler, endpoint))
       const bounded = Effect.timeoutOrElse(Effect.catchCause(inside, Answer.ofCause), {
         duration: requestTimeout + wait,
-        orElse: () => Answer.problem(tooSlow)
+        orElse: () => Answer.problem(tooSlow(endpoint.method))
       })
       const route = `${endpoint.method} ${endpoint.path}`
       const answered = Effect.andThen(Requests.isOf(endpoint.path), Effect.flatMap(bounded, Answer.dressed))

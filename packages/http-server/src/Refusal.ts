@@ -12,13 +12,23 @@ const retryAfter = 2
 export const unavailable = (detail = "The store cannot answer now; nothing was changed") =>
   new Problem.Unavailable({ detail, retry_after: retryAfter })
 
-const ofStore = ({ reason }: Transaction.StoreError) =>
-  reason._tag === "AlreadyExists"
-    ? new Problem.AlreadyExists({
+/** Nobody knows whether the change stands. */
+const undecided =
+  "The store was lost while the change was made final: it stands whole or not at all. Read it again, or send the same again under its Idempotency-Key"
+
+const ofStore = ({ reason }: Transaction.StoreError) => {
+  switch (reason._tag) {
+    case "AlreadyExists":
+      return new Problem.AlreadyExists({
         detail: `${reason.field} is taken`,
         errors: [{ field: reason.field, detail: "is taken" }]
       })
-    : unavailable()
+    case "Undecided":
+      return unavailable(undecided)
+    default:
+      return unavailable()
+  }
+}
 
 const stale = new Problem.PreconditionFailed({ detail: "It was changed meanwhile: read it again and decide anew" })
 

@@ -10,10 +10,18 @@ const away = new Transaction.StoreError({
   reason: new Transaction.StoreUnavailable({ detail: "connection refused by 10.0.0.9:5432 after select 1" })
 })
 
+const undecided = new Transaction.StoreError({ reason: new Transaction.Undecided({ detail: "lost at COMMIT" }) })
+
+/** What becomes of the look that readiness takes. */
+const look = { failure: away }
+
 const broken = Layer.mergeAll(
   Layer.effect(
     SettingStore.SettingStore,
-    Effect.map(SettingStore.SettingStore, (store) => ({ ...store, generation: Effect.fail(away) }))
+    Effect.map(SettingStore.SettingStore, (store) => ({
+      ...store,
+      generation: Effect.suspend(() => Effect.fail(look.failure))
+    }))
   ),
   Layer.succeed(ConfigDelivery.ConfigDelivery, {
     fetch: () => Effect.fail(away),
@@ -33,6 +41,18 @@ layer(Server.layer({ local: false }, broken), { excludeTestServices: true })("Wh
         assert.notMatch(text, /10\.0\.0\.9|select/)
       }
       assert.strictEqual((yield* ask("GET /health/live")).status, 200)
+    })
+  )
+
+  it.effect("says that nothing was changed, unless nobody knows", () =>
+    Effect.gen(function* () {
+      const known = (yield* ask("GET /health/ready")).json["detail"]
+      look.failure = undecided
+      const unknown = (yield* ask("GET /health/ready")).json["detail"]
+      look.failure = away
+      assert.match(String(known), /nothing was changed/)
+      assert.notMatch(String(unknown), /nothing was changed/)
+      assert.match(String(unknown), /it stands whole or not at all.*Idempotency-Key/)
     })
   )
 

@@ -27,6 +27,11 @@ export class Enforcement extends Context.Service<
   {
     /** Serves a whole state from now on, which is on the disk already; `outcome` says what came of it. */
     readonly follow: (state: NodeState.NodeState) => Effect.Effect<void>
+    /**
+     * Cuts whom a state cuts that could not be kept, and lets in nobody by it, until `follow`. Why it was not kept is the
+     * outcome.
+     */
+    readonly heed: (state: NodeState.NodeState, why: string) => Effect.Effect<void>
     /** Weighs again and makes the plane serve what follows. */
     readonly enforce: Effect.Effect<void>
     /** Reads, books and enforces once. With an edge, books up to it. */
@@ -76,6 +81,7 @@ export const make = Effect.fn("Enforcement.make")(function* () {
   let isRunExpected = true
   let rejected: { readonly state: NodeState.NodeState; readonly at: Instant.Instant } | null = null
   let outcome: Outcome | null = null
+  let heeded: NodeState.NodeState | null = null
   let due: Instant.Instant = Instant.never
   const watch = Watch.make()
   reporter.name(() => last?.version ?? null)
@@ -86,6 +92,7 @@ export const make = Effect.fn("Enforcement.make")(function* () {
     how: Outcome["outcome"],
     detail: string | null
   ) {
+    if (heeded !== null && heeded !== of) return
     const next: Outcome = {
       generation: of.generation,
       revision: of.revision,
@@ -109,10 +116,17 @@ export const make = Effect.fn("Enforcement.make")(function* () {
 
   const needed = (serving: Serving.Serving): boolean => isLost || last === null || !Served.equal(last.serving, serving)
 
+  const remember = (of: NodeState.NodeState) =>
+    Effect.sync(() => {
+      accepted = of
+    })
+
+  const unkept = ({ reason }: Spool.SpoolError) =>
+    Effect.logWarning("that the plane accepted the state was not kept: trying again", { detail: reason.detail })
+
   const accept = Effect.fnUntraced(function* (of: NodeState.NodeState) {
     rejected = null
-    if (accepted !== of) yield* spool.accept
-    accepted = of
+    if (accepted !== of) yield* Effect.matchEffect(spool.accept, { onSuccess: () => remember(of), onFailure: unkept })
     yield* conclude(of, "applied", null)
   })
 
@@ -159,10 +173,18 @@ export const make = Effect.fn("Enforcement.make")(function* () {
       )
   )
 
+  const standingsOf = (of: NodeState.NodeState, spent: NodeState.Spent, now: Instant.Instant) =>
+    new Map(of.buckets.map((grant) => [grant.ref, NodeState.standing(grant, spent, now)]))
+
+  /** By the newest state that was kept; a newer one takes away what it does not let pass, its buckets as they were told. */
   const weigh = Effect.fnUntraced(function* (of: NodeState.NodeState, now: Instant.Instant) {
-    const spent = yield* meter.spent
-    standings = new Map(of.buckets.map((grant) => [grant.ref, NodeState.standing(grant, spent, now)]))
-    return NodeState.serving(of, standings, now)
+    standings = standingsOf(of, yield* meter.spent, now)
+    due = Served.nextChange(of, standings, now)
+    const wanted = NodeState.serving(of, standings, now)
+    if (heeded === null) return wanted
+    const told = standingsOf(heeded, () => 0n, now)
+    due = Math.min(due, Served.nextChange(heeded, told, now))
+    return Served.within(wanted, NodeState.serving(heeded, told, now))
   })
 
   const enforceNow = Effect.gen(function* () {
@@ -174,7 +196,6 @@ export const make = Effect.fn("Enforcement.make")(function* () {
     }
     const wanted = yield* weigh(of, now)
     yield* serve(of, wanted, now)
-    due = Served.nextChange(of, standings, now)
     yield* dueChanged.open
     if (watch.isPressing(standings, reporter.sealings())) yield* reporter.ask
   }).pipe(
@@ -222,7 +243,16 @@ export const make = Effect.fn("Enforcement.make")(function* () {
       applying.withPermits(1)(
         Effect.gen(function* () {
           state = next
+          heeded = null
           yield* meter.follow(next)
+          yield* enforceNow
+        })
+      ),
+    heed: (next, why) =>
+      applying.withPermits(1)(
+        Effect.gen(function* () {
+          heeded = next
+          yield* conclude(next, "failed", why)
           yield* enforceNow
         })
       ),

@@ -30,7 +30,7 @@ export class Meter extends Context.Service<
     readonly book: DataPlane.ApplyOptions["book"]
     /** Takes the grain, the multipliers and the buckets from a state. */
     readonly follow: (state: NodeState.NodeState) => Effect.Effect<void>
-    /** What each bucket has spent on this node, as of the last reading. */
+    /** What each bucket has spent on this node, as of the last reading, whether that could be booked or not. */
     readonly spent: Effect.Effect<NodeState.Spent, Spool.SpoolError>
   }
 >()("@vpnmgr/node-agent/Meter") {}
@@ -65,11 +65,20 @@ export const make = Effect.fn("Meter.make")(function* (options: MeterOptions) {
   let tally: Tally.Tally | null = null
   let tallied = -1
   let bookings = 0
+  /** What the last reading holds that could not be booked. */
+  let ahead: ReadonlyArray<Tally.Counted> = []
 
   const grain = (): number => state?.grain ?? options.grainFallback ?? 3_600_000
 
   const store = Effect.fnUntraced(function* (counters: DataPlane.Counters, to?: Instant.Instant) {
-    const booked = yield* spool.book(counters, { grain: grain(), to })
+    const booked = yield* spool.book(counters, { grain: grain(), to }).pipe(
+      Effect.tapError(() =>
+        Effect.map(spool.unbooked(counters), (found) => {
+          ahead = found
+        })
+      )
+    )
+    ahead = []
     bookings++
     if (tally !== null) for (const counted of booked.counted) Tally.add(tally, Tally.weigh(scales, counted))
     yield* faultPoint("agent.booked")
@@ -100,7 +109,10 @@ export const make = Effect.fn("Meter.make")(function* (options: MeterOptions) {
       tallied = spool.version()
       tally = yield* spool.tally(state)
     }
-    return Tally.spent(tally, scales, spool.id)
+    if (ahead.length === 0) return Tally.spent(tally, scales, spool.id)
+    const whole: Tally.Tally = new Map([...tally].map(([bucket, pieces]) => [bucket, new Map(pieces)]))
+    for (const counted of ahead) Tally.add(whole, Tally.weigh(scales, counted))
+    return Tally.spent(whole, scales, spool.id)
   })
 
   return Meter.of({

@@ -1,6 +1,7 @@
 /**
  * Keeps the node at the newest state: polls, lays differences over what it has, keeps the whole on the disk, and only
- * then lets the plane change. Says what the node really serves until the server has heard it.
+ * then lets the plane change; of a state that the disk does not take, only the cuts are made. Says what the node really
+ * serves until the server has heard it.
  */
 import { Context, Effect, Latch, Layer } from "effect"
 import { Instant, NodeState } from "@vpnmgr/core"
@@ -61,7 +62,9 @@ export const make = Effect.fn("Reconciler.make")(function* (options: ReconcilerO
       wantsWhole = true
       return
     }
-    yield* spool.keep(whole)
+    yield* spool
+      .keep(whole)
+      .pipe(Effect.tapError(({ reason }) => enforcement.heed(whole, `the state cannot be kept: ${reason.detail}`)))
     state = whole
     wantsWhole = false
     yield* Effect.logInfo("following a new state", { revision: whole.revision, whole: next.since === null })

@@ -111,9 +111,10 @@ export const make = Effect.fn("Reporter.make")(function* (options: ReporterOptio
   })
 
   const send = Effect.fnUntraced(function* ({ batch, lowest }: Spool.Waiting) {
+    const moved = yield* spool.moved(batch.seq)
     const report = {
       batch,
-      sentAt: yield* Instant.now,
+      sentAt: (yield* Instant.now) - moved,
       lowest,
       agentVersion: options.agentVersion ?? "unknown",
       planeVersion: planeVersion()

@@ -45,6 +45,18 @@ export const narrow = (
   }
 }
 
+/** What is served of one where another cuts: open is what both open. */
+export const within = (served: Serving.Serving, cut: Serving.Serving): Serving.Serving => {
+  const open = new Map(cut.credentials.map((credential) => [credential.ref, credential.open]))
+  return {
+    inbounds: served.inbounds,
+    credentials: served.credentials.map((credential) => ({
+      ...credential,
+      open: new Set([...credential.open].filter((inbound) => open.get(credential.ref)?.has(inbound) === true))
+    }))
+  }
+}
+
 /** The next instant at which the clock alone may change who is served; `Infinity` = never. */
 export const nextChange = (
   state: Pick<NodeState.NodeState, "credentials">,

@@ -7,15 +7,17 @@
  * it that it does not know what was counted before, and takes its first reading as the baseline.
  */
 import { Context, Effect, Layer, Schema } from "effect"
-import type { DataPlane, Instant, NodeState, TrafficReport } from "@vpnmgr/core"
+import { type DataPlane, Instant, type NodeState, type TrafficReport } from "@vpnmgr/core"
 import { advance, key, type Amount } from "./Baseline.ts"
 import * as Batches from "./internal/spoolBatches.ts"
 import * as Carry from "./internal/spoolCarry.ts"
 import * as File from "./internal/spoolFile.ts"
 import * as Origin from "./internal/spoolOrigin.ts"
 import * as Rows from "./internal/spoolRows.ts"
+import * as Steps from "./internal/spoolSteps.ts"
 import * as StateText from "./internal/stateText.ts"
 import * as Tally from "./Tally.ts"
+import { Uptime } from "./Uptime.ts"
 
 /** Another agent works in the directory: two would count everything twice. */
 export class DirectoryInUse extends Schema.TaggedError<DirectoryInUse>()("DirectoryInUse", { detail: Schema.String }) {}
@@ -74,6 +76,10 @@ export class Spool extends Context.Service<
     readonly startFromZero: Effect.Effect<void, SpoolError>
     /** Stores the new baseline and books what was counted since the last one, in one durable transaction. */
     readonly book: (reading: DataPlane.Counters, options: BookOptions) => Effect.Effect<Booked, SpoolError>
+    /** What a reading that could not be booked holds beyond the baseline. It is not kept, and the next one holds it too. */
+    readonly unbooked: (reading: DataPlane.Counters) => Effect.Effect<ReadonlyArray<Tally.Counted>, SpoolError>
+    /** By how many milliseconds this node's clock was set since a batch was made: its times are by the clock before. */
+    readonly moved: (seq: number) => Effect.Effect<number, SpoolError>
     /** Makes the batches that wait immutable; with none waiting, makes an empty one: the heartbeat. */
     readonly seal: (at: Instant.Instant) => Effect.Effect<void, SpoolError>
     /** The oldest immutable batch that was not acknowledged; null = none. The same until it is settled or `rename`. */
@@ -139,6 +145,9 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
   let last = Number(File.readMeta(db, "last") ?? 0)
   let grain = Number(File.readMeta(db, "grain") ?? 3_600_000)
   let version = 0
+  const uptime = yield* Uptime
+  const sinceBoot = Effect.zipWith(Instant.now, uptime, (now, up) => now - up)
+  let booted = yield* sinceBoot
 
   const change = <A>(action: () => A) =>
     attempt(() => {
@@ -149,6 +158,30 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
         throw cause
       }
     })
+
+  /** How far the clock was set since the last look; 0 while it is only being corrected. */
+  const step = Effect.map(sinceBoot, (now) => {
+    const by = now - booted
+    if (Math.abs(by) >= Steps.noticeable) return by
+    booted = now
+    return 0
+  })
+
+  /** Keeps that the clock was set, once; answers whether it was. */
+  const notice = Effect.gen(function* () {
+    const by = yield* step
+    if (by === 0) return false
+    yield* change(() => Steps.record(db, by, bounds))
+    booted += by
+    if (last !== 0) last += by
+    yield* Effect.logWarning(
+      "the clock of this node was set: what was counted before keeps the time it was counted at",
+      {
+        milliseconds: by
+      }
+    )
+    return true
+  })
 
   const intervalTo = (to: Instant.Instant): Batches.Interval => ({
     from: last === 0 ? to : Math.min(last, to),
@@ -170,10 +203,12 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
 
   const isRemade = (): boolean => File.readMeta(db, "remade") === 1
 
-  const book = (reading: DataPlane.Counters, how: BookOptions) =>
-    Effect.suspend(() => {
+  const book = Effect.fnUntraced(function* (reading: DataPlane.Counters, how: BookOptions) {
+    const isSet = yield* notice
+    const now = yield* Instant.now
+    return yield* Effect.suspend(() => {
       const { isNewEpoch, entries, changed, backwards } = advance(baseline, reading)
-      const to = Math.floor(how.to ?? reading.at)
+      const to = Math.floor(isSet ? now : (how.to ?? reading.at))
       const remade = isRemade()
       grain = how.grain
       if (changed.length === 0 && !isNewEpoch && !remade && !isUndrawn) {
@@ -194,6 +229,22 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
         return { counted, isNewEpoch, backwards, uncounted }
       })
     })
+  })
+
+  const unbooked = (reading: DataPlane.Counters) =>
+    attempt(() => {
+      if (isRemade()) return []
+      const [seq, to] = [Batches.nextSeq(db), Math.floor(reading.at)]
+      return advance(baseline, reading).entries.map((entry): Tally.Counted => ({ ...entry, seq, to }))
+    })
+
+  const moved = Effect.fnUntraced(function* (seq: number) {
+    const unkept = yield* notice.pipe(
+      Effect.as(0),
+      Effect.catch(() => step)
+    )
+    return unkept + (yield* attempt(() => Steps.since(db, seq)))
+  })
 
   const next = attempt((): Waiting | null => {
     const row = db.prepare("SELECT * FROM batch WHERE state = 'sent' ORDER BY seq LIMIT 1").get()
@@ -292,11 +343,16 @@ export const make = Effect.fn("Spool.make")(function* (options: SpoolOptions) {
     isRemade: attempt(isRemade),
     startFromZero,
     book,
+    unbooked,
+    moved,
     seal: (at) =>
-      change(() => {
-        Batches.sealOrBeat(db, intervalTo(at))
-        if (isUndrawn) Origin.pass(db)
-      }),
+      Effect.andThen(
+        notice,
+        change(() => {
+          Batches.sealOrBeat(db, intervalTo(at))
+          if (isUndrawn) Origin.pass(db)
+        })
+      ),
     next,
     acknowledge,
     concede: (seq) => settle(seq, "acknowledged"),

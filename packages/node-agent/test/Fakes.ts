@@ -101,6 +101,8 @@ export class FakeServer {
   states: Array<NodeState.NodeState> = []
   polls: Array<{ readonly generation: string; readonly revision: number }> = []
   received: Array<TrafficReport.Report> = []
+  /** When each of `received` came. */
+  arrivals: Array<Instant.Instant> = []
   taken = new Map<string, string>()
   /** By spool: below it, keys are gone. */
   floors = new Map<string, number>()
@@ -141,6 +143,7 @@ export class FakeServer {
             yield* up
             const { batch } = report
             this.received.push(report)
+            this.arrivals.push(yield* Instant.now)
             if (this.refusal !== null) return yield* refuse(this.refusal)
             const name = `${batch.spool}/${batch.seq}`
             const digest = JSON.stringify(batch, (_, value: unknown) =>

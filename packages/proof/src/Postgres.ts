@@ -25,19 +25,24 @@ export interface Options {
   readonly durable?: boolean
   /** Further server settings, as `postgres -c name=value` takes them. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Directories on disks of the caller's, empty and `serverUser`'s: for the data, and for the write-ahead log. */
+  readonly disks?: { readonly data: string; readonly log: string }
 }
 
 export interface Postgres {
   /** The superuser's connection URL, to the database `postgres`. It stays the same over restarts. */
   readonly url: string
-  /** The temporary directory: `data`, and `server.log`. */
+  /** The temporary directory: `data`, unless that lies on a disk of its own, and `server.log`. */
   readonly directory: string
   /** The postmaster's process id, while it runs. */
   readonly pid: () => number | undefined
   /** Starts the server again on the same data directory and port, and waits until it takes connections. */
   readonly start: () => Promise<void>
-  /** Stops it as an operator would: open transactions are rolled back, everything is written. */
-  readonly stop: () => Promise<void>
+  /**
+   * Stops it as an operator would: open transactions are rolled back, everything is written. Immediately: nothing is,
+   * and the next start recovers.
+   */
+  readonly stop: (how?: "fast" | "immediate") => Promise<void>
   /** Kills it as a crash would: SIGKILL to the postmaster, then waits until no process of it is left. */
   readonly kill9: () => Promise<void>
   /** Makes an empty database, or a copy of `template`, and answers its URL. */
@@ -66,7 +71,7 @@ export const make = async (options: Options = {}): Promise<Postgres> => {
   if (bin === null) throw new Error(missing)
   const owner = serverUser()
   const directory = await realpath(await mkdtemp(join(tmpdir(), "vpnmgr-postgres-")))
-  const data = join(directory, "data")
+  const data = options.disks?.data ?? join(directory, "data")
   const password = randomBytes(18).toString("base64url")
   const passwordFile = join(directory, "password")
   await writeFile(passwordFile, password, { mode: 0o600 })
@@ -84,7 +89,8 @@ export const make = async (options: Options = {}): Promise<Postgres> => {
     passwordFile,
     "-E",
     "UTF8",
-    "--no-locale"
+    "--no-locale",
+    ...(options.disks === undefined ? [] : ["--waldir", options.disks.log, "--wal-segsize", "1"])
   ]
   await run(join(bin, "initdb"), [...initdb, "--no-sync"], { ...owner, cwd: directory })
   await rm(passwordFile)
@@ -149,7 +155,7 @@ export const make = async (options: Options = {}): Promise<Postgres> => {
     directory,
     pid: () => server?.pid,
     start,
-    stop: () => end("SIGINT"),
+    stop: (how = "fast") => end(how === "fast" ? "SIGINT" : "SIGQUIT"),
     kill9: () => end("SIGKILL"),
     createDatabase: (template) => createDatabase(url, template),
     remove
@@ -208,7 +214,7 @@ const parts = (text: string) => {
 
 const identifier = (name: string) => `"${name.replaceAll('"', '""')}"`
 
-/** The user that root starts servers as which refuse root; nobody else changes user. */
+/** Whom the server runs as; nothing where it runs as whoever started it. */
 export const serverUser = (): { readonly uid: number; readonly gid: number } | { readonly uid?: never } => {
   if (process.getuid?.() !== 0) return {}
   const id = (flag: string) => Number(execFileSync("id", [flag, "postgres"], { encoding: "utf8" }))

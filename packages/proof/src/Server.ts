@@ -8,9 +8,10 @@ import * as Process from "./Process.ts"
 export interface Options {
   /** The program's main file. */
   readonly main: string
-  readonly databaseUrl: string
+  /** PostgreSQL's; null = the embedded database, in its directory, with a key of its own. */
+  readonly databaseUrl: string | null
   /** 32 bytes, base64; the same for every server on a database. */
-  readonly encryptionKey: string
+  readonly encryptionKey?: string
   readonly directory: string
   readonly name?: string
   readonly env?: Readonly<Record<string, string>>
@@ -29,7 +30,7 @@ export interface Server {
   readonly setupSecret: () => Promise<string>
 }
 
-const startTimeout = 60_000
+const startTimeout = 120_000
 
 const isReady = (url: string) =>
   fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(2000) }).then(
@@ -55,8 +56,8 @@ export const make = async (options: Options): Promise<Server> => {
       cwd: home,
       log,
       env: {
-        VPNMGR_DATABASE_URL: databaseUrl,
-        VPNMGR_ENCRYPTION_KEY: encryptionKey,
+        ...(databaseUrl === null ? {} : { VPNMGR_DATABASE_URL: databaseUrl }),
+        ...(encryptionKey === undefined ? {} : { VPNMGR_ENCRYPTION_KEY: encryptionKey }),
         VPNMGR_LISTEN: address,
         VPNMGR_DATA_DIRECTORY: join(home, "data"),
         ...env

@@ -2,7 +2,8 @@
  * The proof that the runs can fail: with idempotency, the epoch or the spool switched off in a test build, the crash run's
  * sums must not hold; with the same blows and nothing broken, they must. With configs kept for ten seconds whatever
  * changes, the replica run must find them stale; with a lease that lasts for an hour it must find that nobody follows a
- * holder that was killed, and with idempotency switched off that its own sums are wrong.
+ * holder that was killed, and with idempotency switched off that its own sums are wrong. The soak must find what is
+ * counted twice.
  *
  *   npm run crash:broken
  */
@@ -15,6 +16,7 @@ import * as Report from "./Report.ts"
 
 const crash = fileURLToPath(new URL("./crash.ts", import.meta.url))
 const replicas = fileURLToPath(new URL("./replicas.ts", import.meta.url))
+const soak = fileURLToPath(new URL("./soak.ts", import.meta.url))
 
 const run = async (...args: ReadonlyArray<string>) => started(crash, "--seed", "1", ...args)
 
@@ -82,4 +84,14 @@ for (const [rule, finds, pattern] of [
       return Expect.present("the failure", found)[0].replace(/.*\| /, "")
     })
   })
+await report.sequence("soak", async () => {
+  await report.step("with idempotency broken the soak finds usage wrong", async () => {
+    const faults = ["--minutes", "0.3", "--faults", "cut before agents"]
+    const { code, output } = await started(soak, "--seed", "1", ...faults, "--break", "idempotency")
+    const wrong = /^FAILED.*usage by subscription and inbound.*usage of .*: expected .*, got .*$/m.exec(output)
+    if (wrong === null) report.note(output)
+    Expect.same("the exit code", code, 1)
+    return Expect.present("a sum that is wrong", wrong)[0].replace(/.*: expected/, "expected")
+  })
+})
 process.exit(report.end())

@@ -1,6 +1,6 @@
 /** What PostgreSQL's errors mean to a caller of the ports. What cannot happen dies. */
 import { Transaction } from "@vpnmgr/core"
-import { Context, Effect, Schema } from "effect"
+import { Cause, Context, Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 
 /** The store refuses to start, and says in words what to do about it. */
@@ -84,10 +84,45 @@ export const translate = (error: SqlError.SqlError): Effect.Effect<never, Transa
   }
 }
 
+/**
+ * True when PostgreSQL says of a COMMIT that it was not: another transaction stood in its way, a rule is broken, a statement
+ * had failed. What ends the session or the server (classes 57, 58, XX) and a full disk (53) may come too late for that.
+ */
+const isRefused = (error: SqlError.SqlError): boolean => {
+  const { reason } = error
+  const isRolledBack = reason._tag === "UnknownError" && reason.operation === "commit"
+  return isRolledBack || /^(2[235]|40|42)/.test(sqlState(error) ?? "")
+}
+
+/** Turns the failure of a COMMIT into the port's: where nobody says that it was not, the change may stand. */
+export const translateCommit = (error: SqlError.SqlError): Effect.Effect<never, Transaction.StoreError> =>
+  isRefused(error)
+    ? translate(error)
+    : Effect.fail(new Transaction.StoreError({ reason: new Transaction.Undecided({ detail: detailOf(error) }) }))
+
+/** A connection that is gone cannot roll back either: the client makes that a defect, and the failure with it. */
+export const lostConnection = (cause: Cause.Cause<unknown>): SqlError.SqlError | undefined =>
+  cause.reasons
+    .filter(Cause.isDieReason)
+    .map(({ defect }) => defect)
+    .filter(SqlError.isSqlError)
+    .find(({ reason }) => reason._tag === "ConnectionError")
+
 /** Runs statements of a port: their failures become the port's. */
 export const stored = <A, R>(
   effect: Effect.Effect<A, SqlError.SqlError, R>
 ): Effect.Effect<A, Transaction.StoreError, R> => effect.pipe(Effect.catch(translate))
+
+/** The same, for statements in a transaction of their own that only read. */
+export const storedTogether = <A, R>(
+  effect: Effect.Effect<A, SqlError.SqlError, R>
+): Effect.Effect<A, Transaction.StoreError, R> =>
+  stored(effect).pipe(
+    Effect.catchCause((cause) => {
+      const lost = lostConnection(cause)
+      return lost === undefined ? Effect.failCause(cause) : translate(lost)
+    })
+  )
 
 /** The same, for a statement whose rows nobody asks for. */
 export const written = <A, R>(

@@ -5,7 +5,7 @@ import { Effect, Layer } from "effect"
 import type { Statement } from "effect/sql"
 import { SqlClient } from "effect/sql"
 import { at, millis } from "./Column.ts"
-import { stored, written } from "./Failure.ts"
+import { stored, storedTogether, written } from "./Failure.ts"
 import * as Listener from "./Listener.ts"
 import { generationKey } from "./PgSettingStore.ts"
 import * as PgTransaction from "./PgTransaction.ts"
@@ -150,7 +150,7 @@ export const layer: Layer.Layer<
     })
 
     const load: Service["load"] = Effect.fn("PgNodeStateStore.load")((nodeId, since) =>
-      stored(
+      storedTogether(
         sql
           .withTransaction(roster(nodeId, since))
           .pipe(Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))

@@ -2,7 +2,7 @@
 import { Transaction } from "@vpnmgr/core"
 import { Cause, Effect, Layer, Option } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
-import { Attempt, translate } from "./Failure.ts"
+import { Attempt, lostConnection, translate, translateCommit } from "./Failure.ts"
 
 const retries = 10
 const firstPause = 4
@@ -18,14 +18,6 @@ const pause = (attempt: number) =>
 
 const tooContended = new Transaction.StoreError({ reason: new Transaction.TooContended({}) })
 
-/** A connection that is gone cannot roll back either: the client makes that a defect, and the failure with it. */
-const lostConnection = (cause: Cause.Cause<unknown>): SqlError.SqlError | undefined =>
-  cause.reasons
-    .filter(Cause.isDieReason)
-    .map(({ defect }) => defect)
-    .filter(SqlError.isSqlError)
-    .find(({ reason }) => reason._tag === "ConnectionError")
-
 /** Makes `run` over a client. `run` inside `run` joins it. */
 export const make = (sql: SqlClient.SqlClient): Transaction.Transaction["Service"]["run"] => {
   const attempt = <A, E, R>(
@@ -34,13 +26,15 @@ export const make = (sql: SqlClient.SqlClient): Transaction.Transaction["Service
   ): Effect.Effect<A, E | Transaction.StoreError, R> =>
     Effect.suspend(() => {
       const state = { isContended: false }
-      return sql.withTransaction(effect).pipe(
-        Effect.catchIf(SqlError.isSqlError, translate),
+      let isDone = false
+      const done = Effect.tap(effect, () => Effect.sync(() => void (isDone = true)))
+      return sql.withTransaction(done).pipe(
+        Effect.catchIf(SqlError.isSqlError, (error) => (isDone ? translateCommit(error) : translate(error))),
         Effect.provideService(Attempt, state),
         Effect.catchCause((cause): Effect.Effect<A, E | Transaction.StoreError, R> => {
           if (Cause.hasInterrupts(cause)) return Effect.failCause(cause)
           const lost = lostConnection(cause)
-          if (lost !== undefined) return translate(lost)
+          if (lost !== undefined) return isDone ? translateCommit(lost) : translate(lost)
           if (!state.isContended) return Effect.failCause(cause)
           return count < retries ? Effect.andThen(pause(count), attempt(effect, count + 1)) : Effect.fail(tooContended)
         })

@@ -1,8 +1,8 @@
 /** Who waits for whom in PostgreSQL: reports never for each other over an owner, changes always for reports. */
 import { assert, layer } from "@effect/vitest"
 import { World } from "@vpnmgr/conformance"
-import { BucketStore, InventoryStore, Transaction, UsageStore } from "@vpnmgr/core"
-import { Deferred, Effect, Fiber, Option } from "effect"
+import { BucketStore, InventoryStore, NodeStateStore, Transaction, UsageStore } from "@vpnmgr/core"
+import { Deferred, Effect, Fiber, Option, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { describe } from "vitest"
 import { database, postgresClient, skipped } from "./Databases.ts"
@@ -167,6 +167,53 @@ describe.skipIf(skipped !== "")(`Locks${skipped}`, () => {
           .pipe(Effect.flip)
         assert.strictEqual(error.reason._tag, "StoreUnavailable")
         yield* World.aNode()
+      })
+    )
+
+    it.effect("says that a change may stand when the connection is lost, or the disk is full, at its COMMIT", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const transaction = yield* Transaction.Transaction
+        yield* sql`CREATE TABLE at_commit (how text)`
+        yield* sql`CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF NEW.how = 'lost' THEN PERFORM pg_terminate_backend(pg_backend_pid());
+          ELSE RAISE EXCEPTION 'at commit' USING ERRCODE = NEW.how; END IF;
+          RETURN NULL; END $$`
+        yield* sql`CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON at_commit DEFERRABLE INITIALLY DEFERRED
+          FOR EACH ROW EXECUTE FUNCTION fail_at_commit()`
+        const tried = (how: string, statement: Effect.Effect<unknown> = Effect.void) =>
+          transaction
+            .run(Effect.andThen(Effect.orDie(sql`INSERT INTO at_commit VALUES (${how})`), statement))
+            .pipe(Effect.flip)
+        assert.strictEqual((yield* tried("lost")).reason._tag, "Undecided")
+        assert.strictEqual((yield* tried("53100")).reason._tag, "Undecided")
+        assert.strictEqual((yield* tried("40001")).reason._tag, "TooContended")
+        const ignored = Effect.ignore(sql`SELECT 1 / 0`)
+        assert.strictEqual((yield* tried("53100", ignored)).reason._tag, "StoreUnavailable")
+      })
+    )
+
+    it.effect("says that the store is away when the connection is lost under the reading of a node's state", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const states = yield* NodeStateStore.NodeStateStore
+        const node = yield* World.aNode()
+        const locked = yield* Deferred.make<void>()
+        const reading = yield* Effect.forkChild(
+          Deferred.await(locked).pipe(Effect.andThen(states.load(node.id, 0)), Effect.flip)
+        )
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`LOCK TABLE inbound IN ACCESS EXCLUSIVE MODE`
+            yield* Deferred.succeed(locked, undefined)
+            const [waiting] = yield* sql<{ readonly pid: number }>`SELECT pid FROM pg_locks WHERE NOT granted`.pipe(
+              Effect.repeat({ until: (rows) => rows.length > 0, schedule: Schedule.spaced(20) })
+            )
+            yield* sql`SELECT pg_terminate_backend(${waiting!.pid})`
+          })
+        )
+        const error = yield* Fiber.join(reading)
+        assert.strictEqual(error.reason._tag, "StoreUnavailable")
       })
     )
   })

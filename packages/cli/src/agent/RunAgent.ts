@@ -1,8 +1,9 @@
 /** Wires a node's agent: its parts, sing-box below them, the server above. */
-import { Agent, HttpControlPlane } from "@vpnmgr/node-agent"
+import { Agent, HttpControlPlane, Uptime } from "@vpnmgr/node-agent"
 import { SingBoxPlane } from "@vpnmgr/plane-sing-box"
 import { Console, Effect, Layer } from "effect"
 import { execFile } from "node:child_process"
+import * as os from "node:os"
 import * as path from "node:path"
 import { Failed, failed } from "../Failed.ts"
 import * as Logging from "../Logging.ts"
@@ -24,6 +25,9 @@ const checkProgram = (program: string) =>
     )
   })
 
+/** As the operating system counts it, sleep included. */
+const uptime = Effect.sync(() => os.uptime() * 1000)
+
 /** Says what kept the agent from starting or going on. */
 const inWords = (error: { readonly _tag: string }): Failed => {
   if (error instanceof Failed) return error
@@ -41,11 +45,12 @@ export const run = Effect.fn("RunAgent")(function* (settings: AgentSettings) {
   const planeDirectory = path.join(directory, "sing-box")
   const parts = Agent.layer({ directory, planeDirectory, readEvery, reportEvery, agentVersion: version }).pipe(
     Layer.provide(SingBoxPlane.layer({ directory: planeDirectory, binary: singBox })),
-    Layer.provide(HttpControlPlane.layer({ url, key: nodeKey, allowInsecure: allowInsecure === "yes" }))
+    Layer.provide(HttpControlPlane.layer({ url, key: nodeKey, allowInsecure: allowInsecure === "yes" })),
+    Layer.provide(Layer.succeed(Uptime.Uptime, uptime))
   )
   const ready = Console.log(`vpnmgr agent is running for ${url}; stopping it leaves sing-box running`)
   yield* untilSignal(Effect.provide(Effect.andThen(ready, Agent.run), parts)).pipe(
     Effect.mapError(inWords),
-    Effect.provide(Logging.layer(logLevel))
+    Effect.provide(Logging.layerDaemon(logLevel))
   )
 })

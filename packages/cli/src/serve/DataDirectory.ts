@@ -41,9 +41,18 @@ export const claim = Effect.fn("DataDirectory.claim")(function* (directory: stri
   return socket
 })
 
-/** Leaves the note of who serves, until the scope closes. */
+/** Leaves the note of who serves, until the scope closes. A disk too full for it keeps nobody from serving. */
 export const announce = (directory: string, note: Note) =>
   Effect.acquireRelease(
-    Effect.sync(() => fs.writeFileSync(noteOf(directory), `${JSON.stringify(note)}\n`, { mode: 0o600 })),
+    Effect.try({
+      try: () => fs.writeFileSync(noteOf(directory), `${JSON.stringify(note)}\n`, { mode: 0o600 }),
+      catch: reason
+    }).pipe(
+      Effect.catch((detail) =>
+        Effect.logWarning("the note of who serves here was not written: the command line will not name this process", {
+          detail
+        })
+      )
+    ),
     () => Effect.sync(() => fs.rmSync(noteOf(directory), { force: true }))
   )

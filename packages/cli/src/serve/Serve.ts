@@ -35,5 +35,5 @@ const start = Effect.fnUntraced(function* (settings: ServerSettings, config: str
 export const serve = (settings: ServerSettings, config: string | null) =>
   untilSignal(Effect.scoped(start(settings, config))).pipe(
     Effect.mapError(Store.inWords),
-    Effect.provide(Logging.layer(settings.logLevel))
+    Effect.provide(Logging.layerDaemon(settings.logLevel))
   )

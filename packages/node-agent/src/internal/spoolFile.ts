@@ -21,10 +21,10 @@ CREATE ${batches} IF NOT EXISTS entry (
 CREATE TABLE IF NOT EXISTS carried (
   bucket INTEGER NOT NULL, edge INTEGER NOT NULL, seq INTEGER NOT NULL, ended INTEGER NOT NULL, weighted TEXT NOT NULL,
   PRIMARY KEY (bucket, edge)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clock_step (seq INTEGER PRIMARY KEY, moved INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS node_state (
   kind TEXT PRIMARY KEY CHECK (kind IN ('newest', 'accepted')),
   generation TEXT NOT NULL, revision INTEGER NOT NULL, json TEXT NOT NULL) STRICT, WITHOUT ROWID;
-PRAGMA user_version = ${version};
 `
 
 /** Writes a small file so that it is whole and on the disk when this returns. */
@@ -72,7 +72,8 @@ export interface SpoolFile {
 }
 
 /**
- * Opens the spool of a directory, or makes it with a random id, and holds it until it is closed. Throws when another
+ * Opens the spool of a directory, or makes it with a random id, and holds it until it is closed. One that is there is not
+ * written to: an agent starts on a full disk, too. Throws when another
  * process has it (`errcode` 5). `spool-id` in the plane's directory names the spool that read the plane's runs; when
  * it names another one, this spool was re-made or brought back, and does not know what was counted already.
  */
@@ -90,9 +91,10 @@ export const open = (directory: string, planeDirectory: string): SpoolFile => {
     if (found > version) throw new Error(`spool.sqlite has format ${found}: a newer agent wrote it, upgrade this one`)
     return transact(db, () => {
       db.exec(tables(broken("spool") ? "TEMP TABLE" : "TABLE"))
+      if (found !== version) db.exec(`PRAGMA user_version = ${version}`)
       const known = readMeta(db, "id")
       const id = typeof known === "string" ? known : randomUUID()
-      writeMeta(db, "id", id)
+      if (known !== id) writeMeta(db, "id", id)
       const marker = readMarker(path.join(planeDirectory, "spool-id"))
       if (marker !== null && marker !== id && marker !== readMeta(db, "formerly")) writeMeta(db, "remade", 1)
       return { db, id }

@@ -10,6 +10,8 @@ export interface Balancer {
   readonly url: string
   /** How many connections each server was given, by its port. */
   readonly given: ReadonlyMap<number, number>
+  /** Breaks every connection that is open; new ones are taken. Answers how many there were. */
+  readonly cut: () => number
   readonly close: () => void
 }
 
@@ -66,6 +68,11 @@ export const start = async (
   return {
     url: `http://127.0.0.1:${port}`,
     given,
+    cut: () => {
+      const { size } = sockets
+      for (const socket of sockets) socket.resetAndDestroy()
+      return size >> 1
+    },
     close: () => {
       clearInterval(looking)
       for (const socket of sockets) socket.destroy()
