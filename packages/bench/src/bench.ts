@@ -86,6 +86,14 @@ const bench = { sites, raw, open, rounds, seconds, note }
 const rows: Array<Figures.Row> = []
 const broken: Array<string> = []
 const times: Array<{ readonly name: string; readonly seconds: number; readonly budget: number }> = []
+
+/** Writes what was seen so far, after each case: a run that is ended keeps what it has. */
+const save = () => {
+  const judged = rows.map((row) => ({ ...row, median: Figures.median(row.values), met: Figures.isMet(row) }))
+  const all = { at: new Date(), machine, config: raw.length, rounds, seconds, rows: judged, broken, times }
+  return writeFile(output, JSON.stringify(all, null, 2))
+}
+
 for (const { budget = usualBudget, name, run } of cases.filter(
   (each) => positionals.length === 0 || positionals.includes(each.name)
 )) {
@@ -101,6 +109,7 @@ for (const { budget = usualBudget, name, run } of cases.filter(
   }
   const took = (Date.now() - started) / 1000
   times.push({ name, seconds: took, budget })
+  await save()
   if (took > budget) note(`${name} took ${took.toFixed(0)} s, more than its budget of ${budget} s`)
 }
 raw.close()
@@ -109,10 +118,7 @@ await postgres.remove()
 if (broken.length === 0) await rm(directory, { recursive: true, force: true })
 else note(`logs: ${directory}`)
 
-const judged = rows.map((row) => ({ ...row, median: Figures.median(row.values), met: Figures.isMet(row) }))
-const all = { at: new Date(), machine, config: raw.length, rounds, seconds, rows: judged, broken, times }
-await writeFile(output, JSON.stringify(all, null, 2))
-const missed = judged.filter(({ met }) => !met)
+const missed = rows.filter((row) => !Figures.isMet(row))
 console.log(`\n${Figures.table(rows)}\n`)
 console.log(`${output}: all that was seen; a config has ${raw.length} bytes`)
 if (values.smoke) console.log(`smoke: ${rows.length} rows, ${broken.length} cases failed; goals are not judged`)
