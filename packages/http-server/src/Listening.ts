@@ -4,6 +4,7 @@
  */
 import * as http from "node:http"
 import * as https from "node:https"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Problem } from "@vpnmgr/api"
 
@@ -52,6 +53,34 @@ const answer = (error: NodeJS.ErrnoException, socket: Duplex & { readonly bytesW
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy())
 }
 
+/** How often a server that closes looks for connections on which nothing is asked, milliseconds. */
+const sweep = 50
+
+/**
+ * Lets a server that closes wait for requests under way, and for nothing else. Node ends what is idle at that moment; what
+ * becomes idle later would last as long as whoever asked keeps it, and what never carried a request for ever.
+ */
+const withoutIdlers = (server: http.Server): http.Server => {
+  const open = new Set<Socket>()
+  server.on(server instanceof https.Server ? "secureConnection" : "connection", (socket: Socket) => {
+    open.add(socket)
+    socket.once("close", () => open.delete(socket))
+  })
+  const { close } = server
+  server.close = (closed) => {
+    const look = () => {
+      server.closeIdleConnections()
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+    }
+    const looking = setInterval(look, sweep)
+    return close.call(server, (error) => {
+      clearInterval(looking)
+      closed?.(error)
+    })
+  }
+  return server
+}
+
 /** Makes a server with these bounds; over TLS where it is given a certificate. */
 export const createServer = (
   tls: Pick<https.ServerOptions, "cert" | "key"> | null = null,
@@ -59,5 +88,5 @@ export const createServer = (
 ): http.Server => {
   const server = tls === null ? http.createServer(bounds) : https.createServer({ ...bounds, ...tls })
   server.maxConnections = maxConnections
-  return server.on("clientError", answer)
+  return withoutIdlers(server.on("clientError", answer))
 }

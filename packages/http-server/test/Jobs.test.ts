@@ -69,37 +69,40 @@ const reported = Effect.gen(function* () {
 })
 
 layer(services)("Jobs", (it) => {
-  it.effect("seal days, and drop reports, uses and sealed days when their time has come, and not before", () =>
-    Effect.gen(function* () {
-      const records = yield* RecordStore.RecordStore
-      const audit = yield* AuditLog.AuditStore
-      const { seals, verify } = yield* AuditTrail.AuditTrail
-      yield* TestClock.setTime(noon)
-      yield* reported
-      const kept = Effect.gen(function* () {
-        const reports = yield* records.trafficReports({}, page)
-        const uses = yield* records.accessLog({}, page)
-        const changes = yield* audit.list({ action: "subscription.create" }, page)
-        const [seal] = yield* seals({}, page)
-        return [reports.length, uses.length, changes.length, seal?.recordCount, seal?.detachedAt !== null]
-      })
-      yield* Layer.build(jobs)
-      yield* TestClock.adjust("1 hour")
-      assert.deepStrictEqual(yield* kept, [1, 1, 1, undefined, true])
-      yield* TestClock.adjust("1 day")
-      assert.deepStrictEqual(yield* kept, [1, 1, 1, 5, false])
-      yield* TestClock.adjust("3 days")
-      assert.deepStrictEqual(yield* kept, [0, 1, 1, 5, false])
-      yield* TestClock.adjust("3 days")
-      assert.deepStrictEqual(yield* kept, [0, 0, 1, 5, false])
-      yield* TestClock.adjust("3 days")
-      assert.deepStrictEqual((yield* kept).slice(0, 3), [0, 0, 0])
-      const [gone] = yield* audit.list({ action: "audit.detach" }, page)
-      assert.deepInclude(gone?.meta, { days: 1, records: 5 })
-      const start = noon - 12 * hour
-      const checked = yield* verify(start, start + 20 * day)
-      assert.isTrue(checked.isIntact)
-      assert.deepStrictEqual(checked.days[0]?.state, "detached")
-    }).pipe(Effect.provideService(Actor.Actor, Actor.system), Effect.scoped)
+  it.effect(
+    "seal days, and drop reports, uses and sealed days when their time has come, and not before",
+    () =>
+      Effect.gen(function* () {
+        const records = yield* RecordStore.RecordStore
+        const audit = yield* AuditLog.AuditStore
+        const { seals, verify } = yield* AuditTrail.AuditTrail
+        yield* TestClock.setTime(noon)
+        yield* reported
+        const kept = Effect.gen(function* () {
+          const reports = yield* records.trafficReports({}, page)
+          const uses = yield* records.accessLog({}, page)
+          const changes = yield* audit.list({ action: "subscription.create" }, page)
+          const [seal] = yield* seals({}, page)
+          return [reports.length, uses.length, changes.length, seal?.recordCount, seal?.detachedAt !== null]
+        })
+        yield* Layer.build(jobs)
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(yield* kept, [1, 1, 1, undefined, true])
+        yield* TestClock.adjust("1 day")
+        assert.deepStrictEqual(yield* kept, [1, 1, 1, 5, false])
+        yield* TestClock.adjust("3 days")
+        assert.deepStrictEqual(yield* kept, [0, 1, 1, 5, false])
+        yield* TestClock.adjust("3 days")
+        assert.deepStrictEqual(yield* kept, [0, 0, 1, 5, false])
+        yield* TestClock.adjust("3 days")
+        assert.deepStrictEqual((yield* kept).slice(0, 3), [0, 0, 0])
+        const [gone] = yield* audit.list({ action: "audit.detach" }, page)
+        assert.deepInclude(gone?.meta, { days: 1, records: 5 })
+        const start = noon - 12 * hour
+        const checked = yield* verify(start, start + 20 * day)
+        assert.isTrue(checked.isIntact)
+        assert.deepStrictEqual(checked.days[0]?.state, "detached")
+      }).pipe(Effect.provideService(Actor.Actor, Actor.system), Effect.scoped),
+    60_000
   )
 })

@@ -161,11 +161,11 @@ describe.skipIf(skipped !== "")(`Two at once${skipped}`, () => {
       assert.deepStrictEqual(others, [])
       yield* atOnce(
         replicas,
-        Effect.flatMap(RecordStore.RecordStore, ({ retainAccessLog }) => retainAccessLog(now - day))
+        Effect.flatMap(UsageStore.UsageStore, ({ retain }) => retain(now + day))
       )
       yield* atOnce(
         replicas,
-        Effect.flatMap(UsageStore.UsageStore, ({ retain }) => retain(now + day))
+        Effect.flatMap(RecordStore.RecordStore, ({ retainAccessLog }) => retainAccessLog(now - day))
       )
       assert.deepStrictEqual(yield* on(Effect.all([rows("access_log"), rows("traffic_report")])), [0, 0])
     }).pipe(Effect.scoped)
