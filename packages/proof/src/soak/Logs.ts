@@ -19,7 +19,7 @@ interface Line {
 
 /** What a program says at its start, in words. */
 const said =
-  /^$|^fault-point |^(API|reference|data|key) {2}|^There is no user yet|^It makes the first|^ {2}\S|^While this runs|^vpnmgr( agent)? is r/
+  /^$|^fault-point |^Debugger (listening|attached|ending)|^For help, see: |^Waiting for the debugger|^(API|reference|data|key) {2}|^There is no user yet|^It makes the first|^ {2}\S|^While this runs|^vpnmgr( agent)? is r/
 
 /** What a store that is away looks like in a cause. */
 const isOfTheStore = /StoreError|StoreUnavailable|TooContended|Undecided/

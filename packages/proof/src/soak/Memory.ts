@@ -27,6 +27,10 @@ const every = 1000
 const figure = (status: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? Number.NaN) / 1024
 
+/** MB that a process has resident now. */
+export const resident = async (pid: number): Promise<number> =>
+  figure(await readFile(`/proc/${pid}/status`, "utf8"), "VmRSS")
+
 /** Follows servers, by name, from now on. */
 export const follow = (servers: ReadonlyArray<readonly [name: string, server: Pick<Server, "process">]>): Memory => {
   const lives = new Map<number, { name: string; pid: number; samples: Array<Sample>; peak: number }>()
