@@ -1,11 +1,11 @@
 /**
  * Polls that wait for a change. Each is woken when its node gets a revision; and one look for all of them together,
- * every 5 s, wakes those whose notification was lost.
+ * every 5 s while there are any, wakes those whose notification was lost.
  *
  * A thousand polls that each looked for themselves cost 200 statements a second and more of the server than the reports
  * of their nodes (`docs/decisions/0033-one-look-for-all-polls.md`).
  */
-import { Cause, Deferred, Effect, Stream } from "effect"
+import { Cause, Deferred, Effect, Latch, Stream } from "effect"
 import type { NodeStateStore, Waiting } from "../NodeStateStore.ts"
 
 /** Polls that wait are looked after this often, milliseconds. */
@@ -15,11 +15,13 @@ const lookAgain = 5000
 export const make = Effect.fnUntraced(function* (store: NodeStateStore["Service"]) {
   const waiting = new Map<Deferred.Deferred<void>, Waiting>()
   const byNode = new Map<string, Set<Deferred.Deferred<void>>>()
+  const anybody = Latch.makeUnsafe(false)
 
   const enter = (waiter: Waiting) =>
     Effect.sync(() => {
       const change = Deferred.makeUnsafe<void>()
       waiting.set(change, waiter)
+      anybody.openUnsafe()
       byNode.set(waiter.nodeId, (byNode.get(waiter.nodeId) ?? new Set()).add(change))
       return change
     })
@@ -27,6 +29,7 @@ export const make = Effect.fnUntraced(function* (store: NodeStateStore["Service"
   const leave = ({ nodeId }: Waiting, change: Deferred.Deferred<void>) =>
     Effect.sync(() => {
       waiting.delete(change)
+      if (waiting.size === 0) anybody.closeUnsafe()
       const ofNode = byNode.get(nodeId)
       ofNode?.delete(change)
       if (ofNode?.size === 0) byNode.delete(nodeId)
@@ -53,7 +56,7 @@ export const make = Effect.fnUntraced(function* (store: NodeStateStore["Service"
     Stream.runForEach((nodeId) => wake(byNode.get(nodeId) ?? [])),
     Effect.forkScoped
   )
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(lookAgain), look)))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(anybody.await, Effect.andThen(Effect.sleep(lookAgain), look))))
 
   return {
     /** Runs something with what ends when the node of the poll has changed since this began. */
