@@ -22,7 +22,8 @@ interface Row extends Omit<Facts, "credentialSecret" | "inbounds" | "up" | "down
   readonly secret: Uint8Array
   readonly up: string
   readonly down: string
-  readonly versions: ReadonlyArray<bigint>
+  /** Numbers by one client, bigints by the other. */
+  readonly versions: ReadonlyArray<bigint | number>
 }
 
 /** How often links are looked up anew whose inbounds change while they are read. */
@@ -65,7 +66,7 @@ export const make = (sql: SqlClient.SqlClient, vault: Vault.Vault["Service"]) =>
     if (unknown.length === 0) return found
     const rows = yield* stored(sql<InboundRow>`SELECT ${sql.literal(inboundColumns)} FROM inbound i
       WHERE i.version = ANY(${unknown}::bigint[])`)
-    for (const row of rows) found.set(row.version, yield* inboundRow.open(row))
+    for (const row of rows) found.set(BigInt(row.version), yield* inboundRow.open(row))
     return found
   })
 
@@ -75,7 +76,7 @@ export const make = (sql: SqlClient.SqlClient, vault: Vault.Vault["Service"]) =>
   ): Effect.Effect<ReadonlyArray<Facts | null>, Transaction.StoreError> =>
     Effect.gen(function* () {
       const rows = yield* stored(rowsOf(links))
-      const versions = new Set(rows.flatMap((row) => row.versions))
+      const versions = new Set(rows.flatMap((row) => row.versions.map(BigInt)))
       const inbounds = yield* inboundsAt(versions)
       if (inbounds.size < versions.size) return yield* left === 0 ? Effect.fail(restless) : lookUp(links, left - 1)
       const found = links.map((): Facts | null => null)
@@ -85,7 +86,7 @@ export const make = (sql: SqlClient.SqlClient, vault: Vault.Vault["Service"]) =>
           credentialSecret: yield* Effect.orDie(vault.open(place(credential), secret)),
           up: BigInt(up),
           down: BigInt(down),
-          inbounds: versions.map((version) => inbounds.get(version)!).sort(byId)
+          inbounds: versions.map((version) => inbounds.get(BigInt(version))!).sort(byId)
         }
       return found
     })

@@ -9,7 +9,7 @@ export interface InboundRow extends Omit<Inbound.Inbound, "settings"> {
   /** Sealed, base64. */
   readonly settings: string
   /** Another with every change of any inbound: a number of a sequence, so that no two states ever share one. */
-  readonly version: bigint
+  readonly version: bigint | number
 }
 
 /** The columns of `inbound i`, the same in a result and in JSON. */
@@ -44,17 +44,18 @@ const keeping = <K, V>() => {
 export const make = (vault: Vault.Vault["Service"]) => {
   const kept = keeping<bigint, Inbound.Inbound>()
 
-  const settingsOf = ({ id, settings: sealed }: InboundRow): Effect.Effect<Inbound.InboundSettings> =>
+  const settingsOf = ({ id, settings: sealed }: Pick<InboundRow, "id" | "settings">): Effect.Effect<Inbound.InboundSettings> =>
     vault.open(place(id), new Uint8Array(Buffer.from(sealed, "base64"))).pipe(
       Effect.flatMap((bytes) => decode(new TextDecoder().decode(bytes))),
       Effect.orDie
     )
 
-  const open = ({ version, ...row }: InboundRow): Effect.Effect<Inbound.Inbound> => {
+  const open = ({ version: given, ...row }: InboundRow): Effect.Effect<Inbound.Inbound> => {
+    const version = BigInt(given)
     const known = kept.get(version)
     return known !== undefined
       ? Effect.succeed(known)
-      : Effect.map(settingsOf({ version, ...row }), (settings) => kept.keep(version, { ...row, settings }))
+      : Effect.map(settingsOf(row), (settings) => kept.keep(version, { ...row, settings }))
   }
 
   return {
