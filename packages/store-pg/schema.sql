@@ -84,6 +84,7 @@ TABLE bucket WITH (fillfactor=45)
   CREATE INDEX bucket_credential_idx ON bucket USING btree (credential) WHERE (credential IS NOT NULL)
   CREATE INDEX bucket_due_idx ON bucket USING btree (window_end) WHERE (window_end < 'infinity'::timestamp with time zone)
   CREATE INDEX bucket_exhausted_idx ON bucket USING btree (kind, id, exhausted_until) WHERE (exhausted_until IS NOT NULL)
+  CREATE INDEX bucket_owner_idx ON bucket USING btree (id) WHERE (kind = 'owner'::text)
   CREATE INDEX bucket_ref_idx ON bucket USING btree (ref)
 
 TABLE bucket_cut

@@ -1,4 +1,4 @@
-/** The table of cases, in the order they are run. */
+/** The table of cases, in the order they are run: `ingest` leaves inbounds behind that no list could open. */
 import type { Case } from "./Case.ts"
 import { cached } from "./cases/Cached.ts"
 import { cuts } from "./cases/Cut.ts"
@@ -17,12 +17,12 @@ export const cases: ReadonlyArray<Case> = [
   uncached,
   cached,
   flat,
+  lists,
+  cuts,
   reports,
   ingest,
   quota,
   wal,
-  lists,
-  cuts,
   nodes,
   memory,
   start

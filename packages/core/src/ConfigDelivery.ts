@@ -107,10 +107,11 @@ const hits = Metric.counter("config_cache_hits_total", {
 })
 
 /**
- * How the store is asked: two statements under way, a hundred links in each at most, measured to be the most that pays
- * (decision 37); and how long one may take, so that a store that does not answer holds up nobody for ever.
+ * How the store is asked: few statements under way and few links in each, so that it looks the next ones up while these
+ * are rendered (decision 37 has what other numbers cost); and how long one may take, so that a store that does not answer
+ * holds up nobody for ever.
  */
-const crowd = { together: 2, most: 100 }
+const crowd = { together: 4, most: 16 }
 const patience = "10 seconds"
 const tooSlow = new StoreError({ reason: new StoreUnavailable({ detail: "the store took too long to look links up" }) })
 

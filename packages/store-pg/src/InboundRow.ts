@@ -44,7 +44,10 @@ const keeping = <K, V>() => {
 export const make = (vault: Vault.Vault["Service"]) => {
   const kept = keeping<bigint, Inbound.Inbound>()
 
-  const settingsOf = ({ id, settings: sealed }: Pick<InboundRow, "id" | "settings">): Effect.Effect<Inbound.InboundSettings> =>
+  const settingsOf = ({
+    id,
+    settings: sealed
+  }: Pick<InboundRow, "id" | "settings">): Effect.Effect<Inbound.InboundSettings> =>
     vault.open(place(id), new Uint8Array(Buffer.from(sealed, "base64"))).pipe(
       Effect.flatMap((bytes) => decode(new TextDecoder().decode(bytes))),
       Effect.orDie

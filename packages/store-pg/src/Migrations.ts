@@ -21,6 +21,7 @@ import { statements as exhausted } from "./migrations/0022_exhausted.ts"
 import { statements as lease } from "./migrations/0023_lease.ts"
 import { statements as keysByNode } from "./migrations/0024_keys_by_node.ts"
 import { statements as inboundVersion } from "./migrations/0025_inbound_version.ts"
+import { statements as ownerBuckets } from "./migrations/0026_owner_buckets.ts"
 
 const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0001_people": people,
@@ -40,7 +41,8 @@ const all: Readonly<Record<string, ReadonlyArray<string>>> = {
   "0022_exhausted": exhausted,
   "0023_lease": lease,
   "0024_keys_by_node": keysByNode,
-  "0025_inbound_version": inboundVersion
+  "0025_inbound_version": inboundVersion,
+  "0026_owner_buckets": ownerBuckets
 }
 
 const table = "migration"
