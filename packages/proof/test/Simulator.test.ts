@@ -147,13 +147,16 @@ describe("Simulator", () => {
       Array.from({ length: 30 }, (_, n) => n + 1)
     )
     assert.isTrue(accounts.every(({ inbound }) => inbound === 7))
+    const taken = plane.found.batches
     const figures = await simulator.figures()
     assert.strictEqual(figures.polling, 5)
     assert.strictEqual(figures.informed, 5)
     assert.strictEqual(plane.found.applied, 5)
     assert.strictEqual(plane.found.replays, 0)
     assert.strictEqual(plane.found.connections, 10)
-    assert.strictEqual(figures.answers["POST /node/v1/reports 200"], plane.found.batches)
+    // Agents go on to report that nothing passed: one of each may be under way.
+    const answers = figures.answers["POST /node/v1/reports 200"] ?? 0
+    assert.isTrue(answers >= taken - 5 && answers <= plane.found.batches, `${answers} of ${taken} and more`)
     assert.strictEqual(figures.told.length, 5)
     assert.deepStrictEqual(figures.broken, {})
     assert.isAbove(plane.found.zipped, 0)
