@@ -59,6 +59,7 @@ const tables = [
 const tenInbounds = async ({ node, sql }: Site, subscriptions: number): Promise<ReadonlyArray<number>> => {
   const ids = Array.from({ length: 10 }, () => randomUUID())
   const values = ids.map((id, index) => `('${id}'::uuid, ${30_000 + index})`).join()
+  const ours = `id IN (${ids.map((id) => `'${id}'`).join()})`
   const first = `SELECT id FROM bucket WHERE kind = 'subscription' AND id BETWEEN '${idOf(1)}' AND '${idOf(subscriptions)}'`
   await sql.run(
     `INSERT INTO inbound (id, node_id, host, port, listen, protocol, network, tls, is_active, traffic_multiplier, settings,
@@ -67,10 +68,10 @@ const tenInbounds = async ({ node, sql }: Site, subscriptions: number): Promise<
       FROM (VALUES ${values}) v (id, port), inbound i WHERE i.ref = ${node.inbounds[0]!}`,
     `INSERT INTO inbound_multiplier SELECT id, '-infinity', 1000 FROM (VALUES ${values}) v (id, port)`,
     `INSERT INTO subscription_inbound SELECT s.id, v.id, now(), now() FROM (${first}) s, (VALUES ${values}) v (id, port)`,
-    `UPDATE bucket SET inbounds = inbounds || ARRAY(SELECT ref FROM inbound WHERE port >= 30000 AND deleted_at IS NULL)
+    `UPDATE bucket SET inbounds = inbounds || ARRAY(SELECT ref FROM inbound WHERE ${ours})
       WHERE kind = 'subscription' AND id IN (${first})`
   )
-  return (await sql.run("SELECT ref FROM inbound WHERE port >= 30000 ORDER BY ref")).map(Number)
+  return (await sql.run(`SELECT ref FROM inbound WHERE ${ours} ORDER BY ref`)).map(Number)
 }
 
 export const ingest: Case = {
