@@ -139,7 +139,9 @@ const link = async ({ sql, subscriptions }: Site, made: ReadonlyArray<Made>, opt
       `generate_series(0, ${wideNodes - 1}) AS i, generate_series(1, ${wide}) AS n`,
       `1 + (i * ${wide} + n) % ${subscriptions}`,
       `(${nodes} + i)`
-    )};\nVACUUM (ANALYZE);\n`
+    )};\n`,
+    `UPDATE bucket b SET inbounds = ARRAY(SELECT i.ref FROM subscription_inbound l JOIN inbound i ON i.id = l.inbound_id
+      WHERE l.subscription_id = b.id ORDER BY i.ref) WHERE b.kind = 'subscription';\nVACUUM (ANALYZE);\n`
   ])
 }
 
@@ -165,12 +167,12 @@ const plans = async ({ server, sql }: Site, made: ReadonlyArray<Made>): Promise<
 const wrong = ({ answers, broken, problems }: Simulator.Figures): string | null =>
   Object.keys(problems).length + Object.keys(broken).length === 0 ? null : JSON.stringify({ answers, broken, problems })
 
-/** What the store counted, by the refs of credential and inbound. */
+/** What the store counted, by the refs of credential and inbound: raw rows, for hourly sums are made of them later. */
 const counted = async ({ sql }: Site): Promise<ReadonlyMap<string, string>> =>
   new Map(
     (
       await sql.run(`SELECT s.credential || ' ' || i.ref, sum(p.bytes_up), sum(p.bytes_down)
-        FROM usage_piece p JOIN subscription s ON s.id = p.subscription_id JOIN inbound i ON i.id = p.inbound_id
+        FROM traffic_report p JOIN subscription s ON s.id = p.subscription_id JOIN inbound i ON i.id = p.inbound_id
         GROUP BY s.credential, i.ref`)
     ).map((row) => {
       const [pair = "", up, down] = row.split("|")
