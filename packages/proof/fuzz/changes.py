@@ -11,6 +11,12 @@ MOVES_BY_ITSELF = {
     ("node_item", "INSERT"): "the assigner stamps what changed with its revision",
     ("node_item", "DELETE"): "the assigner forgets what is gone",
     ("bucket", "UPDATE"): "windows turn at their ends",
+    ("lease", "UPDATE"): "whoever does what one does for all extends its lease",
+    ("report_batch", "UPDATE"): "what a report said is folded later",
+    ("usage_piece", "INSERT"): "hourly sums are made of reports later",
+    ("usage_piece", "UPDATE"): "hourly sums are made of reports later",
+    ("access_log", "INSERT"): "spans of use are made of reports later",
+    ("access_log", "UPDATE"): "spans of use are made of reports later",
 }
 
 SETUP = """

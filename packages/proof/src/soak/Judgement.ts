@@ -83,16 +83,23 @@ export const usage = async (
   })
   await report.step("usage by subscription and inbound, in the database", async () => {
     const expected = gather(accounts, (account) => `${of(account)} ${at(account)}`, bytes)
-    // What a store writes later than a report, it has written when the access log is read.
-    await ground.api.request("GET", "/access-log?limit=1")
-    const found = sums(
-      await database.query(
-        `SELECT subscription_id || ' ' || inbound_id, sum(bytes_up), sum(bytes_down) FROM vpnmgr.usage_piece
-         WHERE inbound_id IN ${simulated} GROUP BY 1`
+    const summed = async (rows: string) =>
+      sums(
+        await database.query(
+          `SELECT subscription_id || ' ' || inbound_id, sum(bytes_up), sum(bytes_down) FROM (${rows}) w
+           WHERE inbound_id IN ${simulated} GROUP BY 1`
+        )
       )
-    )
-    for (const key of new Set([...expected.keys(), ...found.keys()]))
-      same(`usage of ${key}`, found.get(key), expected.get(key))
+    const columns = "subscription_id, inbound_id, bytes_up, bytes_down"
+    const raw = `SELECT ${columns} FROM vpnmgr.traffic_report`
+    const pending = "(SELECT batch FROM vpnmgr.report_batch WHERE is_pending)"
+    const found = {
+      raw: await summed(raw),
+      kept: await summed(`SELECT ${columns} FROM vpnmgr.usage_piece UNION ALL ${raw} WHERE batch IN ${pending}`)
+    }
+    for (const [what, each] of Object.entries(found))
+      for (const key of new Set([...expected.keys(), ...each.keys()]))
+        same(`usage of ${key}, ${what},`, each.get(key), expected.get(key))
     return `${expected.size} sums equal, ${inWords(total(expected.values()))}`
   })
   await report.step("usage by subscription, through the API", async () => {
