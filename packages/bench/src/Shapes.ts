@@ -3,6 +3,7 @@
  * plain SQL that gives the same page. Subscriptions are those of the seed, a few of them changed (`marks`); what a page
  * must hold is known from that.
  */
+import { SubscriptionList } from "@vpnmgr/core"
 import { idOf, titleOf } from "./Seed.ts"
 
 /** Ten in a row have ten owners. */
@@ -43,18 +44,7 @@ export const marking = (base: number, inbound: string, deadline: string) => {
   }
 }
 
-export type Sort = "id" | "-id" | "title" | "-title" | "created_at" | "-created_at" | "expires_at" | "-expires_at"
-
-export const sorts: ReadonlyArray<Sort> = [
-  "id",
-  "-id",
-  "title",
-  "-title",
-  "created_at",
-  "-created_at",
-  "expires_at",
-  "-expires_at"
-]
+export type Sort = SubscriptionList.Sort
 
 export interface Shape {
   readonly group: "order" | "filter" | "search"
@@ -97,7 +87,14 @@ export const shapes = ({ count, inbounds, node }: Facts): ReadonlyArray<Shape> =
   const running = `NOT s.is_suspended AND s.expires_at > now()`
   const own = `EXISTS (SELECT FROM bucket b WHERE b.id = s.id AND b.kind = 'subscription' AND b.exhausted_until > now())`
   return [
-    ...sorts.map((sort): Shape => ({ group: "order", name: "all", sort, query: {}, where: "true", holds: everyone })),
+    ...SubscriptionList.Sort.literals.map((sort): Shape => ({
+      group: "order",
+      name: "all",
+      sort,
+      query: {},
+      where: "true",
+      holds: everyone
+    })),
     ...filter("suspended", { state: "suspended" }, "s.is_suspended", marks.suspended),
     ...filter("expired", { state: "expired" }, `NOT s.is_suspended AND s.expires_at <= now()`, marks.expired),
     ...filter("over limit", { state: "over_limit" }, `${running} AND ${own}`, marks.exhausted),
