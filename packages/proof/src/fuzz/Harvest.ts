@@ -62,9 +62,12 @@ export const fromExchange = (harvest: Harvest, exchange: Exchange): void => {
   for (const [, link] of text.matchAll(/"config_path":"\/s\/([^"]+)"/g)) secrets.set(link!, "a link")
 }
 
-/** What must be found nowhere. */
-export const secret = ({ ordinary, secrets }: Harvest): ReadonlyMap<string, string> =>
-  new Map([...secrets].filter(([text]) => !ordinary.has(text)))
+/**
+ * What must be found nowhere. A fuzzer sends words it has met as passwords too, such as the name of a table; what stood
+ * in one of the texts `before` any request was made was no secret then.
+ */
+export const secret = ({ ordinary, secrets }: Harvest, before: ReadonlyArray<string>): ReadonlyMap<string, string> =>
+  new Map([...secrets].filter(([text]) => !ordinary.has(text) && !before.some((each) => each.includes(text))))
 
 /** A secret as it may be written: as it is, quoted, in a URL, as bytes in hex and in both kinds of base64. */
 export const forms = (secret: string): ReadonlyArray<string> => {
