@@ -151,4 +151,29 @@ describe("Folding", () => {
       assert.deepStrictEqual(yield* told(subscription.id), [30n, 30n, 30n])
     }).pipe((effect) => Effect.flatMap(Effect.promise(database), (url) => Effect.provide(effect, postgresClient(url))))
   )
+
+  it.live.skipIf(skipped !== "")(`reads the rows once, though statistics say that none wait${skipped}`, () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const transaction = yield* Transaction.Transaction
+      const usage = yield* UsageStore.UsageStore
+      const { sent, subscription } = yield* scene
+      const [before, after] = [World.anId(), World.anId()]
+      const many = Array.from({ length: 60 }, (_, index) => index + 1)
+      for (const seq of many) yield* World.report(sent(before, seq))
+      yield* World.folded
+      yield* sql`ANALYZE`
+      for (const seq of many) yield* World.report(sent(after, seq))
+      const scans = yield* transaction.run(
+        Effect.andThen(
+          usage.fold,
+          sql<{ readonly scans: number }>`SELECT sum(seq_scan + coalesce(idx_scan, 0))::int AS scans
+            FROM pg_stat_xact_user_tables WHERE relname LIKE 'traffic_report%'`
+        )
+      )
+      assert.deepStrictEqual(yield* told(subscription.id), [120n, 120n, 120n])
+      assert.isAbove(scans[0]!.scans, 0)
+      assert.isBelow(scans[0]!.scans, many.length)
+    }).pipe((effect) => Effect.flatMap(Effect.promise(database), (url) => Effect.provide(effect, postgresClient(url))))
+  )
 })
