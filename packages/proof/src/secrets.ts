@@ -128,7 +128,11 @@ const run = async (python: string, directory: string, report: Report.Report) => 
   })
   const harvest = Harvest.make()
   const databaseLog = join(target.database.postgres.directory, "server.log")
-  const before = await Promise.all([target.database.dump(), readFile(databaseLog, "utf8"), readFile(target.server.log, "utf8")])
+  const before = await Promise.all([
+    target.database.dump(),
+    readFile(databaseLog, "utf8"),
+    readFile(target.server.log, "utf8")
+  ])
   const proxy = await Proxy.start(target.server.url, {
     from: client.address,
     headers: clientHeaders,
