@@ -5,11 +5,13 @@
  */
 import { createHash, randomBytes, randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
+import { Fold } from "@vpnmgr/core"
 import { Simulator } from "@vpnmgr/proof"
 import * as Cpu from "./Cpu.ts"
 import { quantile } from "./Figures.ts"
 import * as Seed from "./Seed.ts"
 import type { Site } from "./Site.ts"
+import * as Stores from "./Stores.ts"
 
 export interface Fleet {
   readonly site: Site
@@ -38,9 +40,11 @@ export interface Measured extends Pace {
   readonly acknowledged: number
   readonly reports: number
   readonly perSecond: number
-  /** CPU, milliseconds, in all. */
+  /** CPU, milliseconds, in all; PostgreSQL's with folding what was acknowledged. */
   readonly server: number
   readonly postgres: number
+  /** PostgreSQL's CPU for folding a row, microseconds; 0 when there was none. */
+  readonly folding: number
   /** Shares of one core. */
   readonly serverShare: number
   readonly loadShare: number
@@ -200,8 +204,22 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
     return { server: Cpu.used(server), postgres: Cpu.used(postgres!) }
   }
 
+  /**
+   * A server folds when reports have waited five minutes, or when too many wait: in few measurements, and in these all at
+   * once. So nothing waits when one begins, and what is left at its end is folded and added.
+   */
+  const stores = Stores.open(site)
+  const fold = async () => {
+    let rows = 0
+    const { postgres } = await Stores.timed(site, async () => {
+      rows = await stores.run(Fold.all)
+    })
+    return { rows, postgres }
+  }
+
   const measure = async (pace: Pace): Promise<Measured> => {
     await simulator.end()
+    await fold()
     await simulator.load({ every: pace.every, entries: pace.entries, ramp: 1000 })
     await simulator.begin(Array.from({ length: pace.agents }, (_, index) => index + (pace.skip ?? 0)))
     await sleep(settle)
@@ -211,6 +229,10 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
     const after = used()
     const figures = await simulator.figures()
     const { cpu, entries, overdue, reports, seconds } = figures
+    await simulator.end()
+    const folded = await fold()
+    await simulator.load({ every: 86_400_000, ramp: 1000 })
+    await simulator.begin()
     const at = (q: number) => (reports.length === 0 ? 0 : quantile(reports, q))
     return {
       ...pace,
@@ -218,7 +240,8 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
       reports: reports.length,
       perSecond: entries / seconds,
       server: after.server - before.server,
-      postgres: after.postgres - before.postgres,
+      postgres: after.postgres - before.postgres + folded.postgres * Math.min(1, entries / Math.max(1, folded.rows)),
+      folding: (folded.postgres * 1000) / Math.max(1, folded.rows),
       serverShare: (after.server - before.server) / (seconds * 1000),
       loadShare: cpu / (seconds * 1000),
       p50: at(0.5),
@@ -245,5 +268,9 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
   }
 
   const inbounds = made.map(({ inbound }) => inbound)
-  return { site, simulator, inbounds, measure, audit, close: simulator.close }
+  const close = async () => {
+    await simulator.close()
+    await stores.close()
+  }
+  return { site, simulator, inbounds, measure, audit, close }
 }

@@ -97,7 +97,7 @@ export const nodes: Case = {
       await fleet.audit()
       const words = sizes.map((agents, index) => {
         const of = (figure: (each: Fleet.Measured) => number) => short(median(measured[index]!.map(figure)))
-        const costs = `CPU µs ${of((m) => (m.server * 1000) / m.acknowledged)} + ${of((m) => (m.postgres * 1000) / m.acknowledged)} PostgreSQL an entry`
+        const costs = `CPU µs ${of((m) => (m.server * 1000) / m.acknowledged)} + ${of((m) => (m.postgres * 1000) / m.acknowledged)} PostgreSQL an entry (${of((m) => m.folding)} of them folding)`
         return `${agents}: ${of((m) => m.perSecond)} entries/s, ${costs}, answered p50 ${of((m) => m.p50)} p99 ${of((m) => m.p99)} ms, load ${of((m) => m.loadShare * 100)} %`
       })
       for (const line of words) note(`nodes ${line}`)
