@@ -6,10 +6,12 @@ export interface Harvest {
   readonly secrets: Map<string, string>
   /** What was also sent where anything may stand: a fuzzer likes to send the same text in many places. */
   readonly ordinary: Set<string>
+  /** Of it, what was in requests: a fuzzer also makes one text of others. */
+  readonly sent: Set<string>
 }
 
 /** With nothing in it yet. */
-export const make = (): Harvest => ({ secrets: new Map(), ordinary: new Set() })
+export const make = (): Harvest => ({ secrets: new Map(), ordinary: new Set(), sent: new Set() })
 
 /** Fields of bodies that hold a secret, wherever they are. */
 const secretFields = /password|secret|^key$|private_key|^token$|^psk$|^uuid$|server_key|user_key/
@@ -49,10 +51,12 @@ const fromDocument = (ordinary: Harvest["ordinary"], value: unknown): void => {
 export const fromExchange = (harvest: Harvest, exchange: Exchange): void => {
   if (exchange.path === "/openapi.json") return fromDocument(harvest.ordinary, parsed(exchange.text))
   const { method, path, query, requestBody, requestHeaders, text } = exchange
-  const { ordinary, secrets } = harvest
+  const { secrets } = harvest
   const where = `${method} ${path.replaceAll(uuid, ":id")}`
-  for (const body of [requestBody, text]) fromBody(harvest, where, parsed(body))
-  for (const value of new URLSearchParams(query).values()) ordinary.add(value)
+  const request: Harvest = { secrets, ordinary: harvest.sent, sent: harvest.sent }
+  fromBody(request, where, parsed(requestBody))
+  fromBody(harvest, where, parsed(text))
+  for (const value of new URLSearchParams(query).values()) harvest.sent.add(value)
   const [scheme, token] = (requestHeaders.authorization ?? "").split(" ")
   if (scheme === "Bearer" && token !== undefined && isTelling(token)) {
     secrets.set(token, "a bearer token")
@@ -63,11 +67,17 @@ export const fromExchange = (harvest: Harvest, exchange: Exchange): void => {
 }
 
 /**
- * What must be found nowhere. A fuzzer sends words it has met as passwords too, such as the name of a table; what stood
- * in one of the texts `before` any request was made was no secret then.
+ * What must be found nowhere. A fuzzer sends words it has met as passwords too, such as the name of a table, and puts
+ * parts of them where anything may stand: what is a part of such a text, or stood in one of the texts `before` any
+ * request was made, is no secret.
  */
-export const secret = ({ ordinary, secrets }: Harvest, before: ReadonlyArray<string>): ReadonlyMap<string, string> =>
-  new Map([...secrets].filter(([text]) => !ordinary.has(text) && !before.some((each) => each.includes(text))))
+export const secret = (
+  { ordinary, secrets, sent }: Harvest,
+  before: ReadonlyArray<string>
+): ReadonlyMap<string, string> => {
+  const known = [...before, [...sent].join("\n")]
+  return new Map([...secrets].filter(([text]) => !ordinary.has(text) && !known.some((each) => each.includes(text))))
+}
 
 /** A secret as it may be written: as it is, quoted, in a URL, as bytes in hex and in both kinds of base64. */
 export const forms = (secret: string): ReadonlyArray<string> => {
