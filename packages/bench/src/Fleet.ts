@@ -20,6 +20,8 @@ export interface Fleet {
   readonly inbounds: ReadonlyArray<string>
   /** Lets the first `agents` report at a pace, alone, for a while. */
   readonly measure: (how: Pace) => Promise<Measured>
+  /** Lets them report at a pace and folds it all at once: PostgreSQL's CPU for an entry, microseconds. */
+  readonly folding: (how: Pace) => Promise<number>
   /** Fails unless the store holds exactly what was acknowledged. */
   readonly audit: () => Promise<void>
   readonly close: () => Promise<void>
@@ -40,11 +42,9 @@ export interface Measured extends Pace {
   readonly acknowledged: number
   readonly reports: number
   readonly perSecond: number
-  /** CPU, milliseconds, in all; PostgreSQL's with folding what was acknowledged. */
+  /** CPU, milliseconds, in all. */
   readonly server: number
   readonly postgres: number
-  /** PostgreSQL's CPU for folding a row, microseconds; 0 when there was none. */
-  readonly folding: number
   /** Shares of one core. */
   readonly serverShare: number
   readonly loadShare: number
@@ -205,8 +205,8 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
   }
 
   /**
-   * A server folds when reports have waited five minutes, or when too many wait: in few measurements, and in these all at
-   * once. So nothing waits when one begins, and what is left at its end is folded and added.
+   * A server folds when reports have waited five minutes, or when too many wait: in few measurements, and in these all
+   * that many reported. So nothing waits when one begins, and folding has a figure of its own.
    */
   const stores = Stores.open(site)
   const fold = async () => {
@@ -217,11 +217,23 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
     return { rows, postgres }
   }
 
-  const measure = async (pace: Pace): Promise<Measured> => {
+  const begin = async ({ agents, entries, every, skip = 0 }: Pace) => {
     await simulator.end()
     await fold()
-    await simulator.load({ every: pace.every, entries: pace.entries, ramp: 1000 })
-    await simulator.begin(Array.from({ length: pace.agents }, (_, index) => index + (pace.skip ?? 0)))
+    await simulator.load({ every, entries, ramp: 1000 })
+    await simulator.begin(Array.from({ length: agents }, (_, index) => index + skip))
+  }
+
+  const folding = async (pace: Pace): Promise<number> => {
+    await begin(pace)
+    await sleep(pace.seconds * 1000)
+    await simulator.end()
+    const { postgres, rows } = await fold()
+    return (postgres * 1000) / rows
+  }
+
+  const measure = async (pace: Pace): Promise<Measured> => {
+    await begin(pace)
     await sleep(settle)
     const settling = await simulator.figures()
     const before = used()
@@ -229,10 +241,6 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
     const after = used()
     const figures = await simulator.figures()
     const { cpu, entries, overdue, reports, seconds } = figures
-    await simulator.end()
-    const folded = await fold()
-    await simulator.load({ every: 86_400_000, ramp: 1000 })
-    await simulator.begin()
     const at = (q: number) => (reports.length === 0 ? 0 : quantile(reports, q))
     return {
       ...pace,
@@ -240,8 +248,7 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
       reports: reports.length,
       perSecond: entries / seconds,
       server: after.server - before.server,
-      postgres: after.postgres - before.postgres + folded.postgres * Math.min(1, entries / Math.max(1, folded.rows)),
-      folding: (folded.postgres * 1000) / Math.max(1, folded.rows),
+      postgres: after.postgres - before.postgres,
       serverShare: (after.server - before.server) / (seconds * 1000),
       loadShare: cpu / (seconds * 1000),
       p50: at(0.5),
@@ -272,5 +279,5 @@ export const open = async (site: Site, options: Options): Promise<Fleet> => {
     await simulator.close()
     await stores.close()
   }
-  return { site, simulator, inbounds, measure, audit, close }
+  return { site, simulator, inbounds, measure, folding, audit, close }
 }

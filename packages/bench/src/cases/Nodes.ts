@@ -28,6 +28,9 @@ const scaleOf = ({ seconds }: Bench): Scale =>
     ? { sizes: [1, 10, 20], every: 1000, entries: 20, seconds }
     : { sizes: [1, 100, 1000], every: 10_000, entries: 100, seconds: Math.max(10, seconds) }
 
+/** As long as reports wait at 10,000 entries a second: until `Fold.mostWaiting` of them do, nearly. */
+const waiting = 45
+
 const perEntry = ({ acknowledged, postgres, server }: Fleet.Measured) => ((server + postgres) * 1000) / acknowledged
 
 /** What a poll that waits costs: of all agents, less of one, for a whole wait. */
@@ -91,13 +94,23 @@ export const nodes: Case = {
       const measured = await Load.interleaved(rounds, ...sizes.map(pace))
       const complaint = measured.flat().find((each) => each.wrong !== null)?.wrong
       if (complaint !== undefined) throw new Error(`agents were answered otherwise: ${complaint}`)
+      const folding: Array<number> = []
+      for (const agents of sizes)
+        folding.push(
+          await fleet.folding({
+            agents,
+            every: (every * agents) / most,
+            entries,
+            seconds: Math.min(waiting, seconds * 5)
+          })
+        )
       const poll = await idle(fleet, scale)
       const told = await reaches(fleet, most, rounds)
       const carried = await Carried.find(fleet, scale)
       await fleet.audit()
       const words = sizes.map((agents, index) => {
         const of = (figure: (each: Fleet.Measured) => number) => short(median(measured[index]!.map(figure)))
-        const costs = `CPU µs ${of((m) => (m.server * 1000) / m.acknowledged)} + ${of((m) => (m.postgres * 1000) / m.acknowledged)} PostgreSQL an entry (${of((m) => m.folding)} of them folding)`
+        const costs = `CPU µs ${of((m) => (m.server * 1000) / m.acknowledged)} + ${of((m) => (m.postgres * 1000) / m.acknowledged)} PostgreSQL + ${short(folding[index]!)} folding an entry`
         return `${agents}: ${of((m) => m.perSecond)} entries/s, ${costs}, answered p50 ${of((m) => m.p50)} p99 ${of((m) => m.p99)} ms, load ${of((m) => m.loadShare * 100)} %`
       })
       for (const line of words) note(`nodes ${line}`)
@@ -113,11 +126,13 @@ export const nodes: Case = {
         goal: 12,
         what: `CPU per entry at ${agents} nodes`,
         subscriptions: site.subscriptions,
-        values: measured[index + 1]!.map((each, round) => perEntry(each) / perEntry(base[round]!)),
+        values: measured[index + 1]!.map(
+          (each, round) => (perEntry(each) + folding[index + 1]!) / (perEntry(base[round]!) + folding[0]!)
+        ),
         unit: "×" as const,
         bound: { atMost: 1.2 },
-        yardstick: `1 node: ${short(median(base.map(perEntry)))} µs; ${agents}: ${short(median(measured[index + 1]!.map(perEntry)))} µs`,
-        seen: { measured, poll, told, carried }
+        yardstick: `1 node: ${short(median(base.map(perEntry)) + folding[0]!)} µs; ${agents}: ${short(median(measured[index + 1]!.map(perEntry)) + folding[index + 1]!)} µs`,
+        seen: { measured, folding, poll, told, carried }
       }))
     } finally {
       await fleet.close()
