@@ -15,6 +15,8 @@ export interface Database {
   readonly query: (sql: string) => Promise<ReadonlyArray<string>>
   /** The whole database as text: schema and data. */
   readonly dump: () => Promise<string>
+  /** The same without a row. */
+  readonly schema: () => Promise<string>
   readonly close: () => Promise<void>
 }
 
@@ -33,6 +35,7 @@ export const start = async (options: Postgres.Options = {}): Promise<Database> =
         .split("\n")
         .filter((row) => row !== ""),
     dump: () => program("pg_dump", "--no-owner", "-d"),
+    schema: () => program("pg_dump", "--no-owner", "--schema-only", "-d"),
     close: postgres.remove
   }
 }

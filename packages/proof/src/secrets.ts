@@ -127,12 +127,6 @@ const run = async (python: string, directory: string, report: Report.Report) => 
     env: { VPNMGR_LOG_LEVEL: "trace", VPNMGR_RANDOM_LINKS: "yes" }
   })
   const harvest = Harvest.make()
-  const databaseLog = join(target.database.postgres.directory, "server.log")
-  const before = await Promise.all([
-    target.database.dump(),
-    readFile(databaseLog, "utf8"),
-    readFile(target.server.log, "utf8")
-  ])
   const proxy = await Proxy.start(target.server.url, {
     from: client.address,
     headers: clientHeaders,
@@ -150,7 +144,7 @@ const run = async (python: string, directory: string, report: Report.Report) => 
       const twice = await askTwice(proxy.url, await target.signIn(), harvest)
       return `${reached} operations by superuser, operator and agent; ${links.length} links, ${fetched} configs fetched; ${twice} secrets not shown again`
     })
-    const secrets = new Map(Harvest.secret(harvest, before))
+    const secrets = new Map(Harvest.secret(harvest, await target.database.schema()))
     secrets.set(target.password, "the first superuser's password")
     secrets.set(target.encryptionKey, "the encryption key")
     secrets.set(decodeURIComponent(new URL(target.database.url).password), "the database's password")
@@ -166,7 +160,7 @@ const run = async (python: string, directory: string, report: Report.Report) => 
     const dump = join(target.directory, "dump.sql")
     const places = [
       target.server.log,
-      databaseLog,
+      join(target.database.postgres.directory, "server.log"),
       await kept("metrics.txt", await page("/metrics")),
       await kept("openapi.json", await page("/openapi.json")),
       dump

@@ -68,15 +68,11 @@ export const fromExchange = (harvest: Harvest, exchange: Exchange): void => {
 
 /**
  * What must be found nowhere. A fuzzer sends words it has met as passwords too, such as the name of a table, and puts
- * parts of them where anything may stand: what is a part of such a text, or stood in one of the texts `before` any
- * request was made, is no secret.
+ * parts of them where anything may stand: what is a part of such a text, or of the database's `schema`, is no secret.
  */
-export const secret = (
-  { ordinary, secrets, sent }: Harvest,
-  before: ReadonlyArray<string>
-): ReadonlyMap<string, string> => {
-  const known = [...before, [...sent].join("\n")]
-  return new Map([...secrets].filter(([text]) => !ordinary.has(text) && !known.some((each) => each.includes(text))))
+export const secret = ({ ordinary, secrets, sent }: Harvest, schema: string): ReadonlyMap<string, string> => {
+  const known = [schema, ...sent].join("\n")
+  return new Map([...secrets].filter(([text]) => !ordinary.has(text) && !known.includes(text)))
 }
 
 /** A secret as it may be written: as it is, quoted, in a URL, as bytes in hex and in both kinds of base64. */
