@@ -108,10 +108,12 @@ export const nodes: Case = {
       const told = await reaches(fleet, most, rounds)
       const carried = await Carried.find(fleet, scale)
       await fleet.audit()
+      /** What an entry costs with folding, by the index of the size. */
+      const costs = measured.map((rounds, index) => rounds.map((each) => perEntry(each) + folding[index]!))
       const words = sizes.map((agents, index) => {
         const of = (figure: (each: Fleet.Measured) => number) => short(median(measured[index]!.map(figure)))
-        const costs = `CPU µs ${of((m) => (m.server * 1000) / m.acknowledged)} + ${of((m) => (m.postgres * 1000) / m.acknowledged)} PostgreSQL + ${short(folding[index]!)} folding an entry`
-        return `${agents}: ${of((m) => m.perSecond)} entries/s, ${costs}, answered p50 ${of((m) => m.p50)} p99 ${of((m) => m.p99)} ms, load ${of((m) => m.loadShare * 100)} %`
+        const cost = `CPU µs ${of((m) => (m.server * 1000) / m.acknowledged)} + ${of((m) => (m.postgres * 1000) / m.acknowledged)} PostgreSQL + ${short(folding[index]!)} folding an entry`
+        return `${agents}: ${of((m) => m.perSecond)} entries/s, ${cost}, answered p50 ${of((m) => m.p50)} p99 ${of((m) => m.p99)} ms, load ${of((m) => m.loadShare * 100)} %`
       })
       for (const line of words) note(`nodes ${line}`)
       note(
@@ -121,17 +123,14 @@ export const nodes: Case = {
         `p50 ${short(median(of))} ms, the last ${short(quantile(of, 1))} ms`
       note(`a change of one node reaches it: ${latency(told.one)}; of ${most} nodes: ${latency(told.all)}`)
       for (const each of carried) note(Carried.words(each))
-      const base = measured[0]!
       return sizes.slice(1).map((agents, index) => ({
         goal: 12,
         what: `CPU per entry at ${agents} nodes`,
         subscriptions: site.subscriptions,
-        values: measured[index + 1]!.map(
-          (each, round) => (perEntry(each) + folding[index + 1]!) / (perEntry(base[round]!) + folding[0]!)
-        ),
+        values: costs[index + 1]!.map((cost, round) => cost / costs[0]![round]!),
         unit: "×" as const,
         bound: { atMost: 1.2 },
-        yardstick: `1 node: ${short(median(base.map(perEntry)) + folding[0]!)} µs; ${agents}: ${short(median(measured[index + 1]!.map(perEntry)) + folding[index + 1]!)} µs`,
+        yardstick: `1 node: ${short(median(costs[0]!))} µs; ${agents}: ${short(median(costs[index + 1]!))} µs`,
         seen: { measured, folding, poll, told, carried }
       }))
     } finally {
