@@ -53,7 +53,7 @@ export const make = (sql: SqlClient.SqlClient) => {
    * intervals after it join as long as the rule keeps them there. What does not is left for the next step.
    *
    * What is done to the log is put together first, so that the log is joined with one set alone: the planner cannot know
-   * that a use has one row in each, and joined three of them in a loop, 100,000 uses by 100,000, for ten minutes.
+   * that a use has one row in each, and joined three of them in a loop, 100,000 uses by 100,000, for more than six minutes.
    */
   const step = sql<{ readonly left: number }>`
     WITH d AS MATERIALIZED (SELECT DISTINCT ON (use) * FROM folding ORDER BY use, n),
