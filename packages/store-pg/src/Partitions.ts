@@ -37,32 +37,47 @@ export const make = (
 
   const alone = sql`SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.partitions', 0))`
 
-  const add = Effect.fnUntraced(function* (start: Instant.Instant) {
+  /** Makes a day; false = not made, since the default partition has rows of it that must not be moved now. */
+  const add = Effect.fnUntraced(function* (start: Instant.Instant, mayMove: boolean) {
     const name = nameOf(start)
     const bounds = [start, start + day].map((edge) => `'${new Date(edge).toISOString()}'`)
     const isIn = sql`received_at >= ${at(sql, start)} AND received_at < ${at(sql, start + day)}`
-    yield* sql`CREATE TABLE ${sql(name)} (LIKE traffic_report INCLUDING ALL)`
     yield* sql`LOCK TABLE traffic_report_default IN ACCESS EXCLUSIVE MODE`
+    const found = yield* sql`SELECT FROM traffic_report_default WHERE ${isIn} LIMIT 1`
+    if (found.length > 0 && !mayMove) return false
+    yield* sql`CREATE TABLE ${sql(name)} (LIKE traffic_report INCLUDING ALL)`
     yield* sql`WITH moved AS (DELETE FROM traffic_report_default WHERE ${isIn} RETURNING *)
       INSERT INTO ${sql(name)} SELECT * FROM moved`
     yield* sql`ALTER TABLE traffic_report ATTACH PARTITION ${sql(name)}
       FOR VALUES FROM (${sql.literal(bounds[0]!)}) TO (${sql.literal(bounds[1]!)})`
+    return true
   })
 
+  /** Makes the days that are missing, from the first on; false = it stopped at one that was not made. */
+  const makeMissing = (instant: Instant.Instant, mayMove: boolean) =>
+    sql.withTransaction(
+      Effect.gen(function* () {
+        yield* alone
+        if (mayMove) yield* sql`LOCK TABLE ONLY traffic_report IN ACCESS EXCLUSIVE MODE`
+        const names = new Set(yield* existing)
+        const days = Array.from({ length: daysAhead + 1 }, (_, index) => dayOf(instant) + index * day)
+        for (const start of days.filter((each) => !names.has(nameOf(each))))
+          if (!(yield* add(start, mayMove))) return false
+        return true
+      })
+    )
+
   return {
-    /** Makes the day of `instant` and the days ahead of it, where they are missing. */
+    /**
+     * Makes the day of `instant` and the days ahead of it, where they are missing.
+     *
+     * Rows are moved only while nobody reads the table or writes to it. A statement that began before knows the default
+     * partition and not the new one: it would wait for the move and then find the rows in neither, and a fold would take
+     * their batches for folded. Where nothing has to be moved, which is the rule, nobody waits.
+     */
     makeAhead: (instant: Instant.Instant): Effect.Effect<void, SqlError.SqlError> =>
-      sql.withTransaction(
-        Effect.gen(function* () {
-          yield* alone
-          const names = new Set(yield* existing)
-          const days = Array.from({ length: daysAhead + 1 }, (_, index) => dayOf(instant) + index * day)
-          yield* Effect.forEach(
-            days.filter((start) => !names.has(nameOf(start))),
-            add,
-            { discard: true }
-          )
-        })
+      Effect.flatMap(makeMissing(instant, false), (isMade) =>
+        isMade ? Effect.void : Effect.asVoid(makeMissing(instant, true))
       ),
 
     /** Drops every day that ended at or before `before`, and what lies of such days in the default partition. */

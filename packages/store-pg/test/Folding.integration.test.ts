@@ -4,6 +4,7 @@ import { World } from "@vpnmgr/conformance"
 import { RecordStore, Transaction, UsageStore } from "@vpnmgr/core"
 import { Deferred, Effect, Fiber, type Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Partitions from "../src/Partitions.ts"
 import { database, pgliteClient, postgresClient, skipped } from "./Databases.ts"
 
 const minute = 60_000
@@ -174,6 +175,47 @@ describe("Folding", () => {
       assert.deepStrictEqual(yield* told(subscription.id), [120n, 120n, 120n])
       assert.isAbove(scans[0]!.scans, 0)
       assert.isBelow(scans[0]!.scans, many.length)
+    }).pipe((effect) => Effect.flatMap(Effect.promise(database), (url) => Effect.provide(effect, postgresClient(url))))
+  )
+
+  it.live.skipIf(skipped !== "")(`finds rows that move to their day, whoever asks meanwhile${skipped}`, () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const usage = yield* UsageStore.UsageStore
+      const { sent, subscription } = yield* scene
+      yield* World.report(sent(World.anId(), 1))
+      yield* sql`CREATE TABLE aside AS SELECT * FROM traffic_report`
+      const [row] = yield* sql<{ readonly day: number }>`SELECT (extract(epoch FROM received_at) * 1000)::float8 AS day
+        FROM aside`
+      const name = `traffic_report_${new Date(row!.day).toISOString().slice(0, 10).replaceAll("-", "")}`
+      yield* sql`DROP TABLE IF EXISTS ${sql(name)}`
+      yield* sql`DELETE FROM traffic_report`
+      yield* sql`INSERT INTO traffic_report SELECT * FROM aside`
+      const partitions = Partitions.make(sql, () => Effect.void)
+      const [moved, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const moving = yield* Effect.forkChild(
+        sql.withTransaction(
+          partitions.makeAhead(row!.day).pipe(
+            Effect.tap(() => Deferred.succeed(moved, undefined)),
+            Effect.tap(() => Deferred.await(goOn))
+          )
+        )
+      )
+      yield* Deferred.await(moved)
+      const reading = yield* Effect.forkChild(usage.pieces(subscription.id, 0, World.noon * 2))
+      const folding = yield* Effect.forkChild(usage.fold)
+      const isWaiting = sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM pg_locks
+        WHERE NOT granted AND relation IN ('traffic_report'::regclass, 'traffic_report_default'::regclass)`
+      while ((yield* isWaiting)[0]!.count < 2) yield* Effect.sleep("20 millis")
+      yield* Deferred.succeed(goOn, undefined)
+      yield* Fiber.join(moving)
+      assert.strictEqual(
+        (yield* Fiber.join(reading)).reduce((sum, { up }) => sum + up, 0n),
+        1n
+      )
+      assert.strictEqual(yield* Fiber.join(folding), 1)
+      assert.deepStrictEqual(yield* told(subscription.id), [1n, 1n, 1n])
+      assert.lengthOf(yield* sql`SELECT FROM ${sql(name)}`, 1)
     }).pipe((effect) => Effect.flatMap(Effect.promise(database), (url) => Effect.provide(effect, postgresClient(url))))
   )
 })
