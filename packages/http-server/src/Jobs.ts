@@ -112,7 +112,7 @@ export const retention = Layer.effectDiscard(
     const { accessRetention, auditRetention, retention } = yield* Policy
     const before = <A, E, R>(kept: number, drop: (before: Instant.Instant) => Effect.Effect<A, E, R>) =>
       Effect.flatMap(Instant.now, (now) => drop(now - kept))
-    yield* Effect.forkScoped(every("dropping old reports", "1 day", before(retention, usage.retain)))
+    yield* Effect.forkScoped(every("dropping old reports", "1 hour", before(retention, usage.retain)))
     yield* Effect.forkScoped(
       every("dropping the old access log", "1 hour", before(accessRetention, records.retainAccessLog))
     )

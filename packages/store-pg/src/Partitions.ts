@@ -4,8 +4,9 @@
  */
 import type { Instant } from "@vpnmgr/core"
 import { Effect } from "effect"
-import type { SqlClient, SqlError, Statement } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { at } from "./Column.ts"
+import type { make as makeFold } from "./UsageFold.ts"
 
 const day = 86_400_000
 
@@ -22,12 +23,12 @@ const startOf = (name: string): Instant.Instant =>
 export const dayOf = (instant: Instant.Instant): Instant.Instant => Math.floor(instant / day) * day
 
 /**
- * Makes the keeper of partitions over a client. Each of its verbs runs in a transaction. `fold` folds the batches that
- * fulfil a condition (`UsageFold`): no raw row goes before that.
+ * Makes the keeper of partitions over a client. Each of its verbs runs in a transaction. `fold` is `UsageFold`'s: no
+ * raw row goes before it is folded.
  */
 export const make = (
   sql: SqlClient.SqlClient,
-  fold: (condition: Statement.Fragment) => Effect.Effect<void, SqlError.SqlError>
+  fold: Pick<ReturnType<typeof makeFold>, "all">
 ) => {
   const existing = Effect.map(
     sql<{ readonly name: string }>`SELECT c.relname AS name FROM pg_inherits p JOIN pg_class c ON c.oid = p.inhrelid
@@ -80,23 +81,31 @@ export const make = (
         isMade ? Effect.void : Effect.asVoid(makeMissing(instant, true))
       ),
 
-    /** Drops every day that ended at or before `before`, and what lies of such days in the default partition. */
-    drop: (before: Instant.Instant): Effect.Effect<void, SqlError.SqlError> =>
-      sql.withTransaction(
-        Effect.gen(function* () {
-          yield* alone
-          const old = (yield* existing).filter((name) => startOf(name) + day <= before)
-          const isOld = sql`received_at < ${at(sql, dayOf(before))}`
-          yield* Effect.forEach(
-            [...old, "traffic_report_default"],
-            (name) => sql`LOCK TABLE ${sql(name)} IN ACCESS EXCLUSIVE MODE`,
-            { discard: true }
-          )
-          yield* fold(isOld)
-          yield* Effect.forEach(old, (name) => sql`DROP TABLE ${sql(name)}`, { discard: true })
-          yield* sql`DELETE FROM traffic_report_default WHERE ${isOld}`
-          yield* sql`DELETE FROM report_batch WHERE ${isOld}`
-        })
+    /**
+     * Drops every day that ended at or before `before`, and what lies of such days in the default partition; then, in a
+     * transaction of its own, what is known of their batches.
+     *
+     * A fold under way is waited for first, then whoever reads or writes the table, and only then days are locked: who
+     * has one of these may still want the next, and would wait for this one while it waits for them. What waits to be
+     * folded is folded before anybody has to wait.
+     */
+    drop: (before: Instant.Instant): Effect.Effect<void, SqlError.SqlError> => {
+      const isOld = sql`received_at < ${at(sql, dayOf(before))}`
+      const rows = Effect.gen(function* () {
+        yield* alone
+        const old = (yield* existing).filter((name) => startOf(name) + day <= before)
+        const left = yield* sql`SELECT FROM traffic_report_default WHERE ${isOld} LIMIT 1`
+        if (old.length + left.length === 0) return
+        yield* fold.all(isOld)
+        yield* sql`LOCK TABLE ONLY traffic_report IN ACCESS EXCLUSIVE MODE`
+        yield* fold.all(isOld)
+        yield* Effect.forEach(old, (name) => sql`DROP TABLE ${sql(name)}`, { discard: true })
+        yield* sql`DELETE FROM traffic_report_default WHERE ${isOld}`
+      })
+      return Effect.andThen(
+        sql.withTransaction(rows),
+        Effect.asVoid(sql`DELETE FROM report_batch WHERE ${isOld} AND NOT is_pending`)
       )
+    }
   }
 }

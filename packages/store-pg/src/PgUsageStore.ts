@@ -35,7 +35,7 @@ export const layer: Layer.Layer<UsageStore.UsageStore, StartRefused, SqlClient.S
     const atomic = PgTransaction.make(sql)
     const pending = Pending.make(sql)
     const fold = makeFold(sql)
-    const partitions = Partitions.make(sql, fold.all)
+    const partitions = Partitions.make(sql, fold)
     const facts = makeFacts(sql)
     const record = makeRecord(sql)
     const scope = yield* Effect.scope

@@ -124,7 +124,10 @@ export const make = (sql: SqlClient.SqlClient) => {
 
   const lock = sql.literal("hashtextextended(current_schema() || '.fold', 0)")
 
-  /** Everything that fulfils a condition on `report_batch`; waits for whoever folds. */
+  /**
+   * Folds everything that fulfils a condition on `report_batch`. Waits for whoever folds, and keeps everybody else from
+   * it until the transaction ends.
+   */
   const all = (condition: Statement.Fragment): Effect.Effect<void, SqlError.SqlError> =>
     Effect.gen(function* () {
       yield* sql`SELECT pg_advisory_xact_lock(${lock})`

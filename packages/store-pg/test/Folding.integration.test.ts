@@ -191,7 +191,7 @@ describe("Folding", () => {
       yield* sql`DROP TABLE IF EXISTS ${sql(name)}`
       yield* sql`DELETE FROM traffic_report`
       yield* sql`INSERT INTO traffic_report SELECT * FROM aside`
-      const partitions = Partitions.make(sql, () => Effect.void)
+      const partitions = Partitions.make(sql, { all: () => Effect.void })
       const [moved, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const moving = yield* Effect.forkChild(
         sql.withTransaction(

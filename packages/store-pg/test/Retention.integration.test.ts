@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { World } from "@vpnmgr/conformance"
 import { UsageStore } from "@vpnmgr/core"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import { database, pgliteClient, postgresClient, skipped } from "./Databases.ts"
 
@@ -70,7 +70,46 @@ const scenario = Effect.gen(function* () {
   assert.strictEqual(yield* World.usedIn("subscription", subscription.id), 21_000n)
 })
 
+/** What a transaction under way may hold when days are dropped, before it wants one of them. */
+const holds = {
+  "whoever folds": "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.fold', 0))",
+  "whoever reads": "LOCK TABLE ONLY traffic_report IN ACCESS SHARE MODE"
+}
+
+/** Someone holds this, days are about to be dropped, and then someone wants one of them. */
+const waitedFor = Effect.fnUntraced(function* (hold: string) {
+  const sql = yield* SqlClient.SqlClient
+  const usage = yield* UsageStore.UsageStore
+  const today = Math.floor(Date.now() / day) * day
+  const [isHeld, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+  const other = yield* Effect.forkChild(
+    sql.withTransaction(
+      Effect.gen(function* () {
+        yield* sql.unsafe(hold)
+        yield* Deferred.succeed(isHeld, undefined)
+        yield* Deferred.await(goOn)
+        return yield* rowsIn(dayName(today))
+      })
+    )
+  )
+  yield* Deferred.await(isHeld)
+  const dropping = yield* Effect.forkChild(usage.retain(today + day))
+  const isWaiting = sql<{ readonly count: number }>`SELECT count(*)::int AS count FROM pg_locks l
+    JOIN pg_stat_activity a ON a.pid = l.pid AND a.datname = current_database() WHERE NOT l.granted`
+  while ((yield* isWaiting)[0]!.count === 0) yield* Effect.sleep("20 millis")
+  yield* Deferred.succeed(goOn, undefined)
+  assert.strictEqual(yield* Fiber.join(other), 0)
+  yield* Fiber.join(dropping)
+})
+
 describe("Retention", () => {
+  for (const [who, hold] of Object.entries(holds)) {
+    it.live.skipIf(skipped !== "")(`waits for ${who} before it keeps a day from them${skipped}`, () =>
+      Effect.flatMap(Effect.promise(database), (url) => Effect.provide(waitedFor(hold), postgresClient(url)))
+    )
+  }
+
+
   it.live("in PGlite", () => scenario.pipe(Effect.provide(pgliteClient)))
   it.live.skipIf(skipped !== "")(`in PostgreSQL${skipped}`, () =>
     Effect.gen(function* () {
