@@ -44,6 +44,12 @@ export const make = (
       ["hashjoin", "mergejoin", "seqscan"].map((name) => `set_config('enable_${name}', '${is}', true)`).join(", ")
     )
 
+  /**
+   * Until the transaction ends, plans are those that were made once: what a report asks beside its counters is found by
+   * key, and planning three of these statements anew took a sixth of PostgreSQL's time for a report of 100 entries.
+   */
+  const plannedOnce = sql.literal("set_config('plan_cache_mode', 'force_generic_plan', true)")
+
   const statement = (counting: UsageStore.Counting, ground: PlainEntries.Ground, plain: PlainEntries.PlainEntries) => {
     const { from, grain, key, shift, to } = counting
     const { credentials, downs, places, starts, ups } = plain
@@ -132,7 +138,9 @@ export const make = (
   return Effect.fn("PgUsageStore.count")(function* (
     counting: UsageStore.Counting
   ): Effect.fn.Return<UsageStore.Counted, Transaction.StoreError> {
-    const ground = yield* stored(facts.ground(counting.key.nodeId, counting.entries, planned("off")))
+    const ground = yield* stored(
+      facts.ground(counting.key.nodeId, counting.entries, sql`${planned("off")}, ${plannedOnce}`)
+    )
     const plain = PlainEntries.of(counting, ground)
     const groups = plain.starts.length - 1
     if (groups === 0) return { rest: counting.entries, weighable: [], stale: [] }

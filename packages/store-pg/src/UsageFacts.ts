@@ -105,14 +105,14 @@ export const make = (sql: SqlClient.SqlClient) => {
       ([node]) => node?.linkSpeed ?? null
     )
 
-  /** What is known before any counter is looked at; what is selected besides has its effect after that. */
+  /** What is known before any counter is looked at; what is selected besides has its effect from then on. */
   const ground = Effect.fnUntraced(function* (
     nodeId: string,
     entries: ReadonlyArray<TrafficReport.Entry>,
     besides: Statement.Fragment
   ) {
-    const found = yield* inbounds(refsOf(entries.map((entry) => entry.inbound)))
-    return { inbounds: found, linkSpeed: yield* linkSpeedOf(nodeId, besides) }
+    const linkSpeed = yield* linkSpeedOf(nodeId, besides)
+    return { inbounds: yield* inbounds(refsOf(entries.map((entry) => entry.inbound))), linkSpeed }
   })
 
   const facts = Effect.fn("PgUsageStore.facts")(function* (
