@@ -7,17 +7,20 @@ import type { SqlClient, Statement } from "effect/sql"
 const from = 18
 const to = 22
 
-/** Makes the ids of a batch; up to 65,536 of them, in the order of their numbers. */
+/** Added to the number, so that it has four digits without being padded: an id is made for every row there is. */
+const least = 0x1000
+
+/** Makes the ids of a batch; up to 61,439 of them, in the order of their numbers. */
 export const make = (instant: Instant.Instant) => {
   const digits = Id.v7(instant, crypto.getRandomValues(new Uint8Array(10))).replaceAll("-", "")
   const [head, tail] = [digits.slice(0, from), digits.slice(to)]
   return {
     at: (row: number): string => {
-      const text = head + row.toString(16).padStart(to - from, "0") + tail
+      const text = head + (least + row).toString(16) + tail
       return [0, 8, 12, 16, 20].map((start, index) => text.slice(start, [8, 12, 16, 20, 32][index])).join("-")
     },
     /** The id as SQL, of a row whose number is SQL. */
     sql: (sql: SqlClient.SqlClient, row: Statement.Fragment): Statement.Fragment =>
-      sql`(${head}::text || lpad(to_hex(${row}), ${to - from}::int, '0') || ${tail}::text)::uuid`
+      sql`(${head}::text || to_hex(${row} + ${least}::int) || ${tail}::text)::uuid`
   }
 }
