@@ -7,6 +7,7 @@
  * (`@vpnmgr/node-agent`, `Enforcement`).
  */
 import { Context, Effect, Layer, Metric, Schema } from "effect"
+import { Digest } from "effect/crypto"
 import { Actor } from "./Actor.ts"
 import * as Actors from "./Actor.ts"
 import * as Audit from "./Audit.ts"
@@ -112,7 +113,9 @@ export class Enforcer extends Context.Service<
   static readonly layer = Layer.effect(
     Enforcer,
     Effect.gen(function* () {
-      const stores = yield* Effect.context<Transaction | UsageStore | BucketStore | NodeStateStore | Audit.Needs>()
+      const stores = yield* Effect.context<
+        Transaction | UsageStore | BucketStore | NodeStateStore | Digest.Digest | Audit.Needs
+      >()
       const transaction = yield* Transaction
       const usage = yield* UsageStore
       const buckets = yield* BucketStore
@@ -160,11 +163,12 @@ export class Enforcer extends Context.Service<
 
       const report = Effect.fn("Enforcer.report")(function* (origin: Origin, report: TrafficReport.Report) {
         const { batch } = report
+        const digest = yield* TrafficReport.digest(batch)
         const key = (receivedAt: Instant.Instant): BatchKey => ({
           ...origin,
           spool: batch.spool,
           seq: batch.seq,
-          digest: TrafficReport.digest(batch),
+          digest,
           lowest: report.lowest,
           receivedAt
         })
@@ -189,5 +193,5 @@ export class Enforcer extends Context.Service<
           report(origin, batch).pipe(Effect.provideService(Actor, Actors.system), Effect.provide(stores))
       })
     })
-  )
+  ).pipe(Layer.provide(Digest.layerWebCrypto))
 }

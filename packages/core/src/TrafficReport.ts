@@ -3,9 +3,9 @@
  *
  * A batch once handed to the network is immutable: (spool, seq) with its digest names it for ever.
  */
-import { sha256 } from "@noble/hashes/sha2.js"
+import type { Effect } from "effect"
 import { Schema } from "effect"
-import { Hex } from "effect/encoding"
+import { Digest } from "effect/crypto"
 import * as Id from "./Id.ts"
 import { Instant } from "./Instant.ts"
 import type { Instant as InstantType } from "./Instant.ts"
@@ -53,11 +53,12 @@ export const Receipt = Wire.struct({ spool: Id.Uuid, seq: Schema.Int })
 export type Receipt = typeof Receipt.Type
 
 /** SHA-256 of the immutable part, hex. Independent of JSON's spelling. */
-export const digest = (batch: Batch): string => {
-  const entries = batch.entries.map((e) => `${e.credential},${e.inbound},${e.bytesUp},${e.bytesDown}`)
-  const text = `vpnmgr/1|${batch.spool}|${batch.seq}|${batch.from}|${batch.to}|${entries.join(";")}`
-  return Hex.encode(sha256(new TextEncoder().encode(text)))
-}
+export const digest = (batch: Batch): Effect.Effect<string, never, Digest.Digest> =>
+  Digest.Digest.use(({ digestHex }) => {
+    const entries = batch.entries.map((e) => `${e.credential},${e.inbound},${e.bytesUp},${e.bytesDown}`)
+    const text = `vpnmgr/1|${batch.spool}|${batch.seq}|${batch.from}|${batch.to}|${entries.join(";")}`
+    return digestHex(Digest.sha256, new TextEncoder().encode(text))
+  })
 
 /** Clocks may differ this much, either way, before a batch's times are shifted, milliseconds. */
 export const tolerance = 5 * 60_000
