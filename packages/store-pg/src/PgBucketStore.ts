@@ -144,21 +144,33 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
           WHERE b.id = o.id AND b.kind = o.kind`)
     )
 
-    const isAmong = (kind: Quota.BucketKind, keys: ReadonlyArray<Key>) =>
-      sql`b.id = ANY(${keys.flatMap((key) => (key.kind === kind ? [key.id] : []))}::uuid[])`
-
     /** `Quota.weigh` in SQL: what was used has reached the limit when it is more than all but the limit's last byte. */
-    const misjudged = (limit: number, own: Statement.Fragment, owners: Statement.Fragment) =>
-      stored(sql<Key>`SELECT kind, id FROM (
-          SELECT b.kind, b.id, CASE WHEN b.used > (b.max_traffic - 1)::numeric * 1000
-            THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END AS until, b.exhausted_until
-          FROM bucket b WHERE b.kind = 'subscription' AND ${own} AND (b.max_traffic IS NOT NULL OR b.exhausted_until IS NOT NULL)
-          UNION ALL
-          SELECT o.kind, o.id, CASE WHEN o.used > (o."maxTraffic" - 1)::numeric * 1000
-            THEN CASE WHEN o."maxTraffic" > 0 THEN o.window_end ELSE 'infinity' END END, o.exhausted_until
-          FROM (SELECT ${sql.literal(bucketColumns)}, b.window_end, b.exhausted_until FROM bucket b
-            WHERE b.kind = 'owner' AND ${owners}) o) w
-        WHERE until IS DISTINCT FROM exhausted_until ORDER BY kind DESC, id LIMIT ${BigInt(limit)}::bigint`)
+    const isMisjudged = sql.literal(`(CASE WHEN b.used > (b."maxTraffic" - 1)::numeric * 1000
+      THEN CASE WHEN b."maxTraffic" > 0 THEN b.window_end ELSE 'infinity' END END) IS DISTINCT FROM b.exhausted_until`)
+
+    /** The two kinds apart: an owner's sum is a subquery of each row, and with it PostgreSQL reads none of them in parallel. */
+    const weighable: Record<Quota.BucketKind, Statement.Fragment> = {
+      subscription: sql`(SELECT id, kind, used, max_traffic AS "maxTraffic", window_end, exhausted_until FROM bucket
+        WHERE kind = 'subscription' AND (max_traffic IS NOT NULL OR exhausted_until IS NOT NULL))`,
+      owner: sql`(SELECT ${sql.literal(bucketColumns)}, b.window_end, b.exhausted_until FROM bucket b WHERE b.kind = 'owner')`
+    }
+
+    const misjudgedOf = Effect.fnUntraced(function* (
+      kind: Quota.BucketKind,
+      limit: number,
+      among: ReadonlyArray<Key> | undefined
+    ) {
+      const ids = among?.flatMap((key) => (key.kind === kind ? [key.id] : []))
+      if (limit === 0 || ids?.length === 0) return []
+      const isAmong = ids === undefined ? sql`true` : sql`b.id = ANY(${ids}::uuid[])`
+      return yield* stored(sql<Key>`SELECT b.kind, b.id FROM ${weighable[kind]} b
+        WHERE ${isMisjudged} AND ${isAmong} ORDER BY b.id LIMIT ${BigInt(limit)}::bigint`)
+    })
+
+    const misjudged = Effect.fnUntraced(function* (limit: number, among?: ReadonlyArray<Key>) {
+      const own = yield* misjudgedOf("subscription", limit, among)
+      return [...own, ...(yield* misjudgedOf("owner", limit - own.length, among))]
+    })
 
     return BucketStore.BucketStore.of({
       insert,
@@ -170,10 +182,7 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
         written(sql`INSERT INTO bucket_cut (bucket_id, kind, at) VALUES (${key.id}, ${key.kind}, ${at(sql, instant)})
           ON CONFLICT DO NOTHING`),
       flip: (flips) => (flips.length === 0 ? Effect.void : flip(flips)),
-      misjudged: (limit, among) =>
-        among === undefined
-          ? misjudged(limit, sql`true`, sql`true`)
-          : misjudged(limit, isAmong("subscription", among), isAmong("owner", among)),
+      misjudged,
       due: (now, limit) =>
         stored(sql<Key>`SELECT kind, id FROM bucket WHERE window_end < 'infinity' AND window_end < ${at(sql, now)}
           ORDER BY window_end LIMIT ${BigInt(limit)}::bigint`)
