@@ -61,17 +61,26 @@ const reach = async ({ simulator, site }: Fleet.Fleet, id: string, action: "susp
   return told
 }
 
+/** Waits until nobody is told anything any more, so that no change is taken for the next one. */
+const calm = async ({ simulator }: Fleet.Fleet) => {
+  do {
+    await simulator.figures()
+    await sleep(1000)
+  } while ((await simulator.figures()).told.length > 0)
+}
+
 const reaches = async (fleet: Fleet.Fleet, nodes: number, rounds: number) => {
   const { site } = fleet
   const inbounds = fleet.inbounds.slice(0, nodes)
   const everywhere = await site.api.create({ title: "everywhere", inbound_ids: inbounds })
-  await sleep(3000)
+  await calm(fleet)
   const [one, all]: [Array<number>, Array<number>] = [[], []]
   for (let round = 0; round < rounds; round++) {
     for (const action of ["suspend", "resume"] as const) {
-      one.push(...(await reach(fleet, idOf(1 + round), action, 1)))
+      one.push(Math.min(...(await reach(fleet, idOf(1 + round), action, 1))))
+      await calm(fleet)
       all.push(...(await reach(fleet, everywhere.id, action, inbounds.length)))
-      await sleep(1000)
+      await calm(fleet)
     }
   }
   return { one, all }
