@@ -6,7 +6,7 @@
  * nodes then learn it through their state (`NodeStates`), and have usually cut by themselves before
  * (`@vpnmgr/node-agent`, `Enforcement`).
  */
-import { Context, Effect, Layer, Metric, Schema } from "effect"
+import { Context, Effect, Layer, Metric, Schema, Semaphore } from "effect"
 import { Digest } from "effect/crypto"
 import { Actor } from "./Actor.ts"
 import * as Actors from "./Actor.ts"
@@ -18,6 +18,7 @@ import * as Ledger from "./Ledger.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
 import type { Bucket } from "./Quota.ts"
 import * as Quota from "./Quota.ts"
+import { Shares } from "./Shares.ts"
 import * as TrafficReport from "./TrafficReport.ts"
 import type { StoreError } from "./Transaction.ts"
 import { Transaction } from "./Transaction.ts"
@@ -120,6 +121,7 @@ export class Enforcer extends Context.Service<
       const usage = yield* UsageStore
       const buckets = yield* BucketStore
       const grain = yield* Grain
+      const turns = yield* Semaphore.make((yield* Shares).reports)
 
       /** Settles and writes entries by everything that is known of them. */
       const settle = Effect.fnUntraced(function* (
@@ -172,8 +174,8 @@ export class Enforcer extends Context.Service<
           lowest: report.lowest,
           receivedAt
         })
-        const attempt = Effect.flatMap(Instant.now, (receivedAt) =>
-          transaction.run(apply(origin, report, key(receivedAt)))
+        const attempt = turns.withPermit(
+          Effect.flatMap(Instant.now, (receivedAt) => transaction.run(apply(origin, report, key(receivedAt))))
         )
         const outcome = yield* attempt.pipe(
           Effect.tapErrorTag("Stale", ({ buckets }) => Ledger.turn(buckets)),

@@ -1,5 +1,5 @@
 /** Composes what a node is told, and holds its long poll until there is something new. */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema, Semaphore } from "effect"
 import * as Credential from "./Credential.ts"
 import type { Origin } from "./Enforcer.ts"
 import { Grain } from "./Grain.ts"
@@ -11,6 +11,7 @@ import type { RosterEntry, StateFacts } from "./NodeStateStore.ts"
 import { NodeStateStore } from "./NodeStateStore.ts"
 import type { Bucket } from "./Quota.ts"
 import * as Quota from "./Quota.ts"
+import { Shares } from "./Shares.ts"
 import type { StoreError } from "./Transaction.ts"
 import * as Waiters from "./internal/waiters.ts"
 
@@ -114,6 +115,11 @@ export class NodeStates extends Context.Service<
       const store = yield* NodeStateStore
       const grain = yield* Grain
       const waiters = yield* Waiters.make(store)
+      const shares = yield* Shares
+      const turns = {
+        whole: yield* Semaphore.make(shares.states),
+        difference: yield* Semaphore.make(shares.differences)
+      }
 
       const look = Effect.fnUntraced(function* ({ nodeId, tokenId }: Origin, have: Have) {
         const head = yield* store.head(nodeId, tokenId)
@@ -121,7 +127,8 @@ export class NodeStates extends Context.Service<
         const isSame = head.generation === have.generation
         if (isSame && head.revision === have.revision) return null
         const since = isSame && have.revision > 0 && have.revision < head.revision ? have.revision : null
-        return compose(yield* store.load(nodeId, since), since, grain, yield* Instant.now)
+        const turn = since === null ? turns.whole : turns.difference
+        return compose(yield* turn.withPermit(store.load(nodeId, since)), since, grain, yield* Instant.now)
       })
 
       /** Enters before it looks, so that no change falls in between. */

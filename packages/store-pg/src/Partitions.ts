@@ -26,10 +26,7 @@ export const dayOf = (instant: Instant.Instant): Instant.Instant => Math.floor(i
  * Makes the keeper of partitions over a client. Each of its verbs runs in a transaction. `fold` is `UsageFold`'s: no
  * raw row goes before it is folded.
  */
-export const make = (
-  sql: SqlClient.SqlClient,
-  fold: Pick<ReturnType<typeof makeFold>, "all">
-) => {
+export const make = (sql: SqlClient.SqlClient, fold: Pick<ReturnType<typeof makeFold>, "all">) => {
   const existing = Effect.map(
     sql<{ readonly name: string }>`SELECT c.relname AS name FROM pg_inherits p JOIN pg_class c ON c.oid = p.inhrelid
       WHERE p.inhparent = 'traffic_report'::regclass AND c.relname ~ '^traffic_report_[0-9]{8}$'`,

@@ -109,7 +109,6 @@ describe("Retention", () => {
     )
   }
 
-
   it.live("in PGlite", () => scenario.pipe(Effect.provide(pgliteClient)))
   it.live.skipIf(skipped !== "")(`in PostgreSQL${skipped}`, () =>
     Effect.gen(function* () {
