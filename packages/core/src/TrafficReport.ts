@@ -6,6 +6,7 @@
 import type { Effect } from "effect"
 import { Schema } from "effect"
 import { Digest } from "effect/crypto"
+import * as DigestText from "./internal/digestText.ts"
 import * as Id from "./Id.ts"
 import { Instant } from "./Instant.ts"
 import type { Instant as InstantType } from "./Instant.ts"
@@ -54,11 +55,7 @@ export type Receipt = typeof Receipt.Type
 
 /** SHA-256 of the immutable part, hex. Independent of JSON's spelling. */
 export const digest = (batch: Batch): Effect.Effect<string, never, Digest.Digest> =>
-  Digest.Digest.use(({ digestHex }) => {
-    const entries = batch.entries.map((e) => `${e.credential},${e.inbound},${e.bytesUp},${e.bytesDown}`)
-    const text = `vpnmgr/1|${batch.spool}|${batch.seq}|${batch.from}|${batch.to}|${entries.join(";")}`
-    return digestHex(Digest.sha256, new TextEncoder().encode(text))
-  })
+  Digest.Digest.use(({ digestHex }) => digestHex(Digest.sha256, DigestText.of(batch)))
 
 /** Clocks may differ this much, either way, before a batch's times are shifted, milliseconds. */
 export const tolerance = 5 * 60_000

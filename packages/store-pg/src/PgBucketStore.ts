@@ -144,9 +144,15 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
           WHERE b.id = o.id AND b.kind = o.kind`)
     )
 
-    /** `Quota.weigh` in SQL: what was used has reached the limit when it is more than all but the limit's last byte. */
-    const isMisjudged = sql.literal(`(CASE WHEN b.used > (b."maxTraffic" - 1)::numeric * 1000
-      THEN CASE WHEN b."maxTraffic" > 0 THEN b.window_end ELSE 'infinity' END END) IS DISTINCT FROM b.exhausted_until`)
+    /**
+     * `Quota.weigh` in SQL: what was used has reached the limit when it is more than all but the limit's last byte.
+     *
+     * As an equation of numbers, which PostgreSQL expects of one row in 200. Of what differs it expects all, and walks the
+     * primary key until it has found enough, alone, and to the end where nothing is wrong.
+     */
+    const isMisjudged = sql.literal(`CASE WHEN (CASE WHEN b.used > (b."maxTraffic" - 1)::numeric * 1000
+      THEN CASE WHEN b."maxTraffic" > 0 THEN b.window_end ELSE 'infinity' END END) IS DISTINCT FROM b.exhausted_until
+      THEN 1 ELSE 0 END = 1`)
 
     /** The two kinds apart: an owner's sum is a subquery of each row, and with it PostgreSQL reads none of them in parallel. */
     const weighable: Record<Quota.BucketKind, Statement.Fragment> = {
@@ -163,8 +169,9 @@ export const layer: Layer.Layer<BucketStore.BucketStore, never, SqlClient.SqlCli
       const ids = among?.flatMap((key) => (key.kind === kind ? [key.id] : []))
       if (limit === 0 || ids?.length === 0) return []
       const isAmong = ids === undefined ? sql`true` : sql`b.id = ANY(${ids}::uuid[])`
-      return yield* stored(sql<Key>`SELECT b.kind, b.id FROM ${weighable[kind]} b
-        WHERE ${isMisjudged} AND ${isAmong} ORDER BY b.id LIMIT ${BigInt(limit)}::bigint`)
+      return yield* stored(sql<Key>`SELECT kind, id FROM (
+          SELECT b.kind, b.id FROM ${weighable[kind]} b WHERE ${isMisjudged} AND ${isAmong} OFFSET 0) wrong
+        ORDER BY id LIMIT ${BigInt(limit)}::bigint`)
     })
 
     const misjudged = Effect.fnUntraced(function* (limit: number, among?: ReadonlyArray<Key>) {

@@ -6,6 +6,9 @@
  * (pieces, the access log) it folds as in production, by its own job.
  */
 import { randomUUID } from "node:crypto"
+import { once } from "node:events"
+import { Agent, type IncomingMessage, request } from "node:http"
+import { text } from "node:stream/consumers"
 import { type Case, largest } from "../Case.ts"
 import * as Copy from "../Copy.ts"
 import * as Cpu from "../Cpu.ts"
@@ -39,28 +42,34 @@ const batches = (site: Site, firstRef: number) => {
   })
   return {
     size,
-    next: (): ReadonlyArray<string> =>
+    next: (): ReadonlyArray<Buffer> =>
       Array.from({ length: batchesEach }, () => {
         const now = Date.now()
         const times = { from: new Date(now - 10_000).toISOString(), to: new Date(now).toISOString() }
         const batch = { spool, seq: ++seq, ...times, entries: Array.from({ length: size }, entry) }
         const sent_at = new Date(now).toISOString()
-        return JSON.stringify({ batch, sent_at, lowest: 1, agent_version: "bench", plane_version: null })
+        return Buffer.from(JSON.stringify({ batch, sent_at, lowest: 1, agent_version: "bench", plane_version: null }))
       })
   }
 }
 
-const post = async ({ node, server }: Site, body: string): Promise<void> => {
-  const response = await fetch(`${server.url}/node/v1/reports`, {
+/** One connection for all, and bodies that are encoded before: `fetch` took four of the milliseconds it was to measure. */
+const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+
+const post = async ({ node, server }: Site, body: Buffer): Promise<void> => {
+  const headers = { authorization: `Bearer ${node.key}`, "content-type": "application/json", "vpnmgr-protocol": "1.0" }
+  const sent = request(`${server.url}/node/v1/reports`, {
     method: "POST",
-    headers: { authorization: `Bearer ${node.key}`, "content-type": "application/json", "vpnmgr-protocol": "1.0" },
-    body
+    agent,
+    headers: { ...headers, "content-length": body.length }
   })
-  const text = await response.text()
-  if (response.status !== 200) throw new Error(`a batch was answered ${response.status}: ${text}`)
+  sent.end(body)
+  const [response] = (await once(sent, "response")) as [IncomingMessage]
+  const answer = await text(response)
+  if (response.statusCode !== 200) throw new Error(`a batch was answered ${response.statusCode}: ${answer}`)
 }
 
-const postAll = async (site: Site, bodies: ReadonlyArray<string>, entries: number): Promise<Figure> => {
+const postAll = async (site: Site, bodies: ReadonlyArray<Buffer>, entries: number): Promise<Figure> => {
   const { postgres, server } = site.behind()
   const cpu = () => [Cpu.used(server), Cpu.used(postgres!)] as const
   const before = cpu()
