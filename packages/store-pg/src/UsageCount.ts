@@ -104,7 +104,8 @@ export const make = (
           THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END)
           IS DISTINCT FROM b.exhausted_until AS flips),
       owned AS MATERIALIZED (SELECT owner_id, sum(up) AS up, sum(down) AS down, sum(weighted) AS weighted,
-        sum(coalesce(last - first + 1, 1))::int AS row_count FROM counted GROUP BY owner_id),
+        sum(coalesce(last - first + 1, 1))::int AS row_count, count(*)::int AS count,
+        array_agg(id) FILTER (WHERE flips) AS flips FROM counted GROUP BY owner_id),
       raw AS (${raw}),
       batch AS (
         INSERT INTO report_batch (batch, node_id, token_id, received_at, from_at, to_at, piece_at, shift, first_id,
@@ -114,11 +115,11 @@ export const make = (
           ${ids.at(0)}::uuid, ${ids.at(credentials.length)}::uuid, sum(row_count), (SELECT ids FROM inbounds),
           coalesce(array_agg(owner_id) FILTER (WHERE owner_id IS NOT NULL), '{}')
         FROM owned HAVING count(*) > 0)
-      SELECT (SELECT count(*)::int FROM counted) AS counted,
-        (SELECT array_agg(k::int) FROM counted HAVING count(*) < ${groups.length}::int) AS known,
-        (SELECT array_agg(id) FROM counted WHERE flips) AS flips,
-        (SELECT json_agg(json_build_object('id', owner_id, 'up', up::text, 'down', down::text, 'weighted', weighted::text)
-          ORDER BY owner_id) FROM owned WHERE owner_id IS NOT NULL) AS owners, ${planned("on")}`
+      SELECT o.counted, o.owners, (SELECT array_agg(id) FROM owned, unnest(flips) AS id) AS flips,
+        CASE WHEN o.counted < ${groups.length}::int THEN (SELECT array_agg(k::int) FROM counted) END AS known, ${planned("on")}
+      FROM (SELECT coalesce(sum(count), 0)::int AS counted,
+        json_agg(json_build_object('id', owner_id, 'up', up::text, 'down', down::text, 'weighted', weighted::text)
+          ORDER BY owner_id) FILTER (WHERE owner_id IS NOT NULL) AS owners FROM owned) o`
   }
 
   /** Adds up for the owners what was counted, under the locks of `UsageFacts`. */
