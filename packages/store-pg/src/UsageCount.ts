@@ -67,14 +67,14 @@ export const make = (
       bytes_down, weighted`
     const raw: Statement.Fragment = isOneEach
       ? sql`INSERT INTO traffic_report (${columns})
-        SELECT ${head}, ${ids.sql(sql, sql`k`)}, c.id, owner_id, i.ids[place + 1], up, down, weighted
-        FROM counted c, inbounds i`
+        SELECT ${head}, ${ids.sql(sql, sql`k`)}, id, owner_id, inbound_id, up, down, weighted FROM counted`
       : sql`INSERT INTO traffic_report (${columns})
         SELECT ${head}, ${ids.sql(sql, sql`n`)}, c.id, owner_id, i.ids[a.place[n] + 1], a.up[n], a.down[n],
           (a.up[n] + a.down[n])::numeric * i.multipliers[a.place[n] + 1]
         FROM counted c, inbounds i, arrays a, generate_series(c.first, c.last) n`
     const given = isOneEach
-      ? sql`SELECT x.*, (up + down)::numeric * i.multipliers[place + 1] AS weighted, NULL::int AS first, NULL::int AS last
+      ? sql`SELECT credential, k, up, down, (up + down)::numeric * i.multipliers[place + 1] AS weighted,
+          i.refs[place + 1] AS ref, i.ids[place + 1] AS inbound_id, NULL::int AS first, NULL::int AS last
         FROM inbounds i, unnest(${column(credentials)}::int[], ${column(places)}::int[],
           ${column(ups)}::bigint[], ${column(downs)}::bigint[]
         ) WITH ORDINALITY AS x (credential, place, up, down, k)`
@@ -85,7 +85,7 @@ export const make = (
           ${list(summed(ups, starts))}::text::numeric[], ${list(summed(downs, starts))}::text::numeric[]
         ) WITH ORDINALITY AS x (credential, first, last, up, down, k)`
     const linked = isOneEach
-      ? sql`i.refs[g.place + 1] = ANY(b.inbounds)`
+      ? sql`g.ref = ANY(b.inbounds)`
       : sql`(SELECT array_agg(i.refs[a.place[n] + 1]) FROM generate_series(g.first, g.last) n) <@ b.inbounds`
     return sql<Outcome>`
       WITH numbered AS MATERIALIZED (SELECT nextval('report_batch_batch_seq') AS batch),
@@ -96,7 +96,7 @@ export const make = (
       given AS MATERIALIZED (${given}),
       counted AS (
         UPDATE bucket b SET used = b.used + g.weighted, bytes_up = b.bytes_up + g.up, bytes_down = b.bytes_down + g.down
-        FROM given g, inbounds i, arrays a
+        FROM ${isOneEach ? sql`given g` : sql`given g, inbounds i, arrays a`}
         WHERE b.credential = g.credential AND b.kind = 'subscription' AND ${linked}
           AND b.window_start < ${at(sql, to)} AND b.window_end >= ${at(sql, to)}
           AND (b.owner_since IS NULL OR b.owner_since < ${at(sql, to)})
