@@ -61,8 +61,11 @@ export const make = (
     const column = (values: ReadonlyArray<number | bigint>, isWanted = true) =>
       isWanted ? sql`${values}` : sql`${"{}"}::text`
     const ids = RawId.make(to)
-    const batch = sql`(SELECT batch FROM numbered)`
-    const head = sql`${at(sql, key.receivedAt)}, ${key.nodeId}::uuid, ${batch}, ${at(sql, from)}, ${at(sql, to)}`
+    /** What is the same for every row, computed for none of them. */
+    const once = (column: "batch" | "received_at" | "from_at" | "to_at") =>
+      sql.literal(`(SELECT ${column} FROM numbered)`)
+    const end = once("to_at")
+    const head = sql`${once("received_at")}, ${key.nodeId}::uuid, ${once("batch")}, ${once("from_at")}, ${end}`
     const columns = sql`received_at, node_id, batch, from_at, to_at, id, subscription_id, owner_id, inbound_id, bytes_up,
       bytes_down, weighted`
     const raw: Statement.Fragment = isOneEach
@@ -88,7 +91,8 @@ export const make = (
       ? sql`g.ref = ANY(b.inbounds)`
       : sql`(SELECT array_agg(i.refs[a.place[n] + 1]) FROM generate_series(g.first, g.last) n) <@ b.inbounds`
     return sql<Outcome>`
-      WITH numbered AS MATERIALIZED (SELECT nextval('report_batch_batch_seq') AS batch),
+      WITH numbered AS MATERIALIZED (SELECT nextval('report_batch_batch_seq') AS batch,
+        ${at(sql, key.receivedAt)} AS received_at, ${at(sql, from)} AS from_at, ${at(sql, to)} AS to_at),
       inbounds AS MATERIALIZED (SELECT ${inbounds.map(([ref]) => ref)}::int[] AS refs,
         ${inbounds.map(([, { id }]) => id)}::uuid[] AS ids, ${multipliers}::int[] AS multipliers),
       arrays AS MATERIALIZED (SELECT ${column(places, !isOneEach)}::int[] AS place,
@@ -98,8 +102,7 @@ export const make = (
         UPDATE bucket b SET used = b.used + g.weighted, bytes_up = b.bytes_up + g.up, bytes_down = b.bytes_down + g.down
         FROM ${isOneEach ? sql`given g` : sql`given g, inbounds i, arrays a`}
         WHERE b.credential = g.credential AND b.kind = 'subscription' AND ${linked}
-          AND b.window_start < ${at(sql, to)} AND b.window_end >= ${at(sql, to)}
-          AND (b.owner_since IS NULL OR b.owner_since < ${at(sql, to)})
+          AND b.window_start < ${end} AND b.window_end >= ${end} AND (b.owner_since IS NULL OR b.owner_since < ${end})
         RETURNING b.id, b.owner_id, g.*, (CASE WHEN b.used > (b.max_traffic - 1)::numeric * 1000
           THEN CASE WHEN b.max_traffic > 0 THEN b.window_end ELSE 'infinity' END END)
           IS DISTINCT FROM b.exhausted_until AS flips),
@@ -110,8 +113,8 @@ export const make = (
       batch AS (
         INSERT INTO report_batch (batch, node_id, token_id, received_at, from_at, to_at, piece_at, shift, first_id,
           last_id, row_count, inbound_ids, owner_ids)
-        SELECT ${batch}, ${key.nodeId}::uuid, ${key.tokenId}::uuid, ${at(sql, key.receivedAt)}, ${at(sql, from)},
-          ${at(sql, to)}, ${at(sql, Window.piece(to, grain, []))}, ${BigInt(Math.round(shift))}::bigint,
+        SELECT ${once("batch")}, ${key.nodeId}::uuid, ${key.tokenId}::uuid, ${once("received_at")}, ${once("from_at")},
+          ${end}, ${at(sql, Window.piece(to, grain, []))}, ${BigInt(Math.round(shift))}::bigint,
           ${ids.at(0)}::uuid, ${ids.at(credentials.length)}::uuid, sum(row_count), (SELECT ids FROM inbounds),
           coalesce(array_agg(owner_id) FILTER (WHERE owner_id IS NOT NULL), '{}')
         FROM owned HAVING count(*) > 0)
