@@ -3,7 +3,19 @@
  * between semicolons. Written as bytes: strings of 40,000 numbers took as long as all of their JSON, and left the
  * garbage of it.
  */
-import type { Batch } from "../TrafficReport.ts"
+/** What of a `TrafficReport.Batch` it is of: all of it. */
+interface Batch {
+  readonly spool: string
+  readonly seq: number
+  readonly from: number
+  readonly to: number
+  readonly entries: ReadonlyArray<{
+    readonly credential: number
+    readonly inbound: number
+    readonly bytesUp: bigint
+    readonly bytesDown: bigint
+  }>
+}
 
 const [comma, semicolon, minus, zero] = [0x2c, 0x3b, 0x2d, 0x30]
 
@@ -19,7 +31,8 @@ const writeDigits = (bytes: Uint8Array, start: number, end: number, value: numbe
   }
 }
 
-const half = 1e8
+/** Eight digits, which an integer of the processor holds. */
+const part = 1e8
 
 const digits = (value: number): number => {
   let [count, bound] = [1, 10]
@@ -35,12 +48,12 @@ const writeSafe = (bytes: Uint8Array, start: number, value: number): number => {
   let at = start
   if (value < 0) bytes[at++] = minus
   const size = Math.abs(value)
-  if (size < half) {
+  if (size < part) {
     const end = at + digits(size)
     writeDigits(bytes, at, end, size)
     return end
   }
-  const [high, low] = [Math.floor(size / half), size % half]
+  const [high, low] = [Math.floor(size / part), size % part]
   const middle = writeSafe(bytes, at, high)
   writeDigits(bytes, middle, middle + 8, low)
   return middle + 8
