@@ -1,7 +1,7 @@
 /**
  * How much of one kind is with the store at once. What is more waits for its turn, and not for a connection: in the one
  * queue of a pool everybody stands behind everybody, the lease of the jobs and a page of the API behind a thousand
- * reports. Together they leave two of a pool's ten connections to all else.
+ * reports. Together they leave a fifth of the pool to all else.
  *
  * Decision 38 has what it saves, and that more at once carry no more.
  */
@@ -16,7 +16,12 @@ export interface Shares {
   readonly states: number
 }
 
-/** For a pool of ten connections; a host with another one says otherwise. */
-export const Shares = Context.Reference<Shares>("@vpnmgr/core/Shares", {
-  defaultValue: () => ({ reports: 4, differences: 3, states: 1 })
+/** The shares of a pool of so many connections, one of each kind at least. */
+export const of = (connections: number): Shares => ({
+  reports: Math.max(1, Math.floor(connections * 0.4)),
+  differences: Math.max(1, Math.floor(connections * 0.3)),
+  states: Math.max(1, Math.floor(connections * 0.1))
 })
+
+/** Of ten connections; a host with another pool says so. */
+export const Shares = Context.Reference<Shares>("@vpnmgr/core/Shares", { defaultValue: () => of(10) })

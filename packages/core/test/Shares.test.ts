@@ -96,6 +96,12 @@ const crowd = Effect.fnUntraced(function* <A, E, R>(gate: Gate, one: (index: num
 const { differences: few, reports, states: whole } = Shares.Shares.defaultValue()
 
 describe("Shares", () => {
+  it("leaves a fifth of a pool to all else, and none of them nothing", () => {
+    assert.deepStrictEqual(Shares.of(10), { reports: 4, differences: 3, states: 1 })
+    assert.deepStrictEqual(Shares.of(40), { reports: 16, differences: 12, states: 4 })
+    assert.deepStrictEqual(Shares.of(1), { reports: 1, differences: 1, states: 1 })
+  })
+
   it.live("applies so many reports at once, and all of them", () => {
     const { services, transactions } = makeWorld()
     return Effect.gen(function* () {

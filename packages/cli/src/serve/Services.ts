@@ -1,5 +1,5 @@
 /** The server without its doors and its jobs: stores, rules and what the routes ask of them. */
-import { ControlPlane, Grain, Spares, Subscriptions } from "@vpnmgr/core"
+import { ControlPlane, Grain, Shares, Spares, Subscriptions } from "@vpnmgr/core"
 import type { Transaction, Vault } from "@vpnmgr/core"
 import { HttpServer, Policy } from "@vpnmgr/http-server"
 import type { Stores } from "@vpnmgr/store-pg"
@@ -24,6 +24,7 @@ const template = ({ configTemplate }: ServerSettings): Layer.Layer<never, Failed
 const policies = (settings: ServerSettings) =>
   Layer.mergeAll(
     Layer.succeed(Grain.Grain, settings.grain),
+    Layer.succeed(Shares.Shares, Shares.of(settings.databaseConnections)),
     Layer.succeed(Subscriptions.RandomLinks, settings.randomLinks === "yes"),
     Layer.succeed(Spares.Policy, {
       minimum: settings.sparesMinimum,
